@@ -1,0 +1,318 @@
+"""From specs to results: what is there is read, what is missing is computed, upstream first.
+
+`Lab` alone sees both the store and the tasks. Each unit of work is one spec; a unit needs nothing
+but its spec, a store and a device, so the same graph can run in this process or on any worker.
+"""
+
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from importlib.metadata import version
+from typing import Any
+
+import filelock
+import numpy as np
+import torch
+from torch import Tensor
+
+from privrob import data, device, paths
+from privrob.data import Split
+from privrob.data.known import known
+from privrob.lab import spec as specs
+from privrob.lab import tasks
+from privrob.lab.fingerprint import fingerprint
+from privrob.lab.spec import Data, Spec
+from privrob.lab.store import Record, Store, StoreError
+
+PROFILES = ("quick", "paper")
+LIBRARIES = ("torch", "numpy", "opacus", "privrob")
+Listener = Callable[[Spec, int, int], None]
+
+
+def silent(spec: Spec, done: int, total: int) -> None:
+    """A listener that says nothing."""
+
+
+def open_store(profile: str) -> Store:
+    """The store of a profile: `paper` writes to records/, `quick` to build/store and reads both."""
+    specs.known("profile", profile, PROFILES)
+    if profile == "paper":
+        return Store(paths.records(), weights=[paths.weights()])
+    return Store(paths.quick_store(), also=[paths.records()], weights=[paths.weights()])
+
+
+# -- keys and states ----------------------------------------------------------------------------
+
+
+def checksum_of(name: str) -> str:
+    """The checksum of the published contents of a data set, whether it is here or not."""
+    return next(iter(known(name).variants))
+
+
+def key_of(spec: Spec) -> str:
+    """What a result is filed under: its spec, its upstream keys and its data's checksum.
+
+    Code, device and versions are not in it; they stand in the manifest.
+    """
+    upstream = {name: key_of(s) for name, s in specs.upstream(spec).items()}
+    text = specs.plain(spec, labels=False)
+    return specs.digest({"spec": text, "upstream": upstream, "data": checksum_of(spec.data.name)})
+
+
+@cache
+def fingerprint_of(kind: str) -> str:
+    """The fingerprint of the code that computes this kind of spec now."""
+    return fingerprint(tasks.TASKS[kind])
+
+
+def state_of(record: Record) -> str:
+    """'fresh' (the same code), 'verified' (checked with today's code since) or 'stale'."""
+    now = fingerprint_of(record.manifest["kind"])
+    if record.manifest["fingerprint"] == now:
+        return "fresh"
+    passed = [c for c in record.checks if c["agrees"] and c["fingerprint"] == now]
+    return "verified" if passed else "stale"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A spec and its record."""
+
+    spec: Spec
+    record: Record
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The record's arrays, read once and checked."""
+        return self.record.arrays
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return self.record.manifest
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+    @property
+    def state(self) -> str:
+        return state_of(self.record)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a plan."""
+
+    spec: Spec
+    key: str
+    state: str  # fresh, verified, stale or missing
+    minutes: float  # estimated for what is missing, measured for what is there
+
+
+def graph(wanted: Iterable[Spec]) -> list[Spec]:
+    """The specs and all that they need, each once, upstream first."""
+    ordered: dict[str, Spec] = {}
+    for spec in wanted:
+        for one in [*graph(specs.upstream(spec).values()), spec]:
+            ordered.setdefault(key_of(one), one)
+    return list(ordered.values())
+
+
+# -- the lab ------------------------------------------------------------------------------------
+
+
+class Lab:
+    """Resolves specs against one store, on one device."""
+
+    def __init__(self, store: Store, *, on: str = "auto", listener: Listener = silent) -> None:
+        self.store = store
+        self.device = device.resolve(on)
+        self.listener = listener
+        self._data: dict[Data, Mapping[str, Split]] = {}
+
+    def lookup(self, spec: Spec) -> Result | None:
+        """The stored result, or None."""
+        record = self.store.find(specs.kind(spec), key_of(spec))
+        return Result(spec, record) if record else None
+
+    def plan(self, wanted: Iterable[Spec]) -> list[Step]:
+        """What is there and what would run, in order."""
+        return [self._step(spec) for spec in graph(wanted)]
+
+    def _step(self, spec: Spec) -> Step:
+        found = self.lookup(spec)
+        if found:
+            return Step(spec, found.key, found.state, found.manifest["seconds"] / 60)
+        return Step(spec, key_of(spec), "missing", tasks.minutes(spec, images=sizes(spec.data)))
+
+    def get(self, spec: Spec) -> Result:
+        """The result of one spec, computed if it is missing."""
+        list(self.run([spec]))
+        found = self.lookup(spec)
+        assert found is not None
+        return found
+
+    def run(
+        self, wanted: Iterable[Spec], *, budget_minutes: float | None = None
+    ) -> Iterator[Result]:
+        """Compute what is missing and yield each new result.
+
+        Units that another process is computing are left to it. With a budget, no unit is begun
+        after it is spent.
+        """
+        started = time.monotonic()
+        pending = [s for s in graph(wanted) if self.lookup(s) is None]
+        while pending:
+            waiting = []
+            for spec in pending:
+                spent = (time.monotonic() - started) / 60
+                if budget_minutes is not None and spent >= budget_minutes:
+                    return
+                result = self._try(spec)
+                if result is None:
+                    waiting.append(spec)
+                else:
+                    yield result
+            if len(waiting) == len(pending):
+                time.sleep(1)  # everything left is in another process's hands
+            pending = waiting
+
+    def _try(self, spec: Spec) -> Result | None:
+        """Compute one unit; None where its upstream is missing or another process has it."""
+        upstream = {name: self.lookup(s) for name, s in specs.upstream(spec).items()}
+        if None in upstream.values():
+            return None
+        try:
+            with self.store.lock(key_of(spec)).acquire(blocking=False):
+                found = self.lookup(spec)
+                return found or self._compute(spec, {n: r for n, r in upstream.items() if r})
+        except filelock.Timeout:
+            return None
+
+    def _compute(self, spec: Spec, upstream: Mapping[str, Result]) -> Result:
+        kind, begun = specs.kind(spec), time.monotonic()
+        inputs = {name: self.output(result) for name, result in upstream.items()}
+        output = tasks.TASKS[kind](spec, inputs, _Context(self, spec))
+        manifest = {
+            "key": key_of(spec),
+            "kind": kind,
+            "spec": specs.plain(spec, labels=True),
+            "upstream": {name: result.key for name, result in upstream.items()},
+            "data": {spec.data.name: checksum_of(spec.data.name)},
+            "fingerprint": fingerprint_of(kind),
+            "seconds": round(time.monotonic() - begun, 1),
+        } | self.surroundings()
+        return Result(spec, self.store.save(kind, manifest, output.arrays, output.weights))
+
+    def output(self, result: Result) -> tasks.Output:
+        """A stored result as a task wants it, with weights."""
+        weights = self.store.weights(result.record)
+        if weights is None:
+            raise StoreError(
+                f"{result.record.folder}: its weights are not kept here, and something else needs "
+                "them; delete the folder and run again to train the model anew"
+            )
+        return tasks.Output(result.arrays, weights)
+
+    def split(self, wanted: Data, part: str) -> Split:
+        """One part of a data set on the device, read once; its contents must be the key's."""
+        if wanted not in self._data:
+            self._data[wanted] = self._read(wanted)
+        if part not in self._data[wanted]:
+            raise ValueError(f"{wanted.name} has no {part} split for this experiment")
+        return self._data[wanted][part]
+
+    def _read(self, wanted: Data) -> dict[str, Split]:
+        dataset = data.load(wanted.name)
+        if dataset.checksum != checksum_of(wanted.name):
+            raise ValueError(
+                f"{wanted.name}: these contents ({dataset.variant}) are not the published ones "
+                "that this experiment names"
+            )
+        cut = {"train": wanted.train, "test": wanted.test}
+        return {
+            part: split.first(cut[part] or len(split)).to(self.device)
+            for part, split in dataset.splits.items()
+        }
+
+    def surroundings(self) -> dict[str, Any]:
+        """Where and with what a result is computed."""
+        cuda = self.device.type == "cuda"
+        peak = torch.cuda.max_memory_allocated(self.device) if cuda else _peak_bytes()
+        return {
+            "commit": _git("rev-parse", "HEAD"),
+            "uncommitted": bool(_git("status", "--porcelain", "--", "src")),
+            "versions": {name: version(name) for name in LIBRARIES}
+            | {"python": platform.python_version()},
+            "device": device.describe(self.device),
+            "device_kind": self.device.type,
+            "threads": torch.get_num_threads(),
+            "precision": "float32",
+            "peak_memory_mib": round(peak / 2**20),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What a task sees of the lab: its data, its checkpoint, its progress."""
+
+    lab: Lab
+    spec: Spec
+
+    @property
+    def device(self) -> torch.device:
+        return self.lab.device
+
+    def split(self, wanted: Data, part: str) -> Split:
+        return self.lab.split(wanted, part)
+
+    def progress(self, done: int, total: int) -> None:
+        self.lab.listener(self.spec, done, total)
+
+    def restore(self) -> tuple[int, dict[str, Tensor], list[float]] | None:
+        found = self.lab.store.restore(key_of(self.spec))
+        if found is None or found[1]["fingerprint"] != fingerprint_of(specs.kind(self.spec)):
+            return None  # a run that changes its code half-way would belong to neither
+        weights, state = found
+        return state["done"], weights, state["history"]
+
+    def checkpoint(
+        self, done: int, weights: Mapping[str, Tensor], history: Sequence[float]
+    ) -> None:
+        state = {"done": done, "history": list(history)}
+        state["fingerprint"] = fingerprint_of(specs.kind(self.spec))
+        self.lab.store.checkpoint(key_of(self.spec), weights, state)
+
+
+# -- what a plan needs to know ------------------------------------------------------------------
+
+_IMAGES = {"mnist": (60000, 10000), "fashion_mnist": (60000, 10000), "mnist_slice": (0, 1000)}
+
+
+def sizes(wanted: Data) -> tuple[int, int]:
+    """(train, test) images of a data set, without reading it; for estimates alone."""
+    full = _IMAGES.get(wanted.name, (50000, 10000))
+    return wanted.train or full[0], wanted.test or full[1]
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _git(*words: str) -> str:
+    """The output of a git command in the checkout; empty where there is no git."""
+    try:
+        done = subprocess.run(
+            ["git", *words], cwd=paths.repository(), capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()

@@ -1,0 +1,225 @@
+"""What an experiment is: frozen dataclasses that check themselves, with one canonical text.
+
+A spec says everything that the numbers depend on. Its key, a hash of that text, names the result.
+Labels (`reading`, `scale`) say what the settings stand for and are not part of the key.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from math import isfinite
+from typing import Any
+
+from privrob import data, models
+
+READINGS = ("literal", "matched", "candidate")
+SCALES = ("paper", "reduced")
+
+
+def label() -> Any:
+    """A field that names the settings and does not change them: kept out of the key."""
+    return field(metadata={"label": True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """A data set and how much of it: the first `train` and `test` images, None for all."""
+
+    name: str
+    train: int | None
+    test: int | None
+
+    def __post_init__(self) -> None:
+        known("data.name", self.name, data.NAMES)
+        for part in ("train", "test"):
+            n = getattr(self, part)
+            require(n is None or n > 0, f"data.{part} must be above 0 or None, got {n}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A network of `models.MODELS` and its settings."""
+
+    name: str
+    width: float
+    hidden: tuple[int, ...]
+    normalize: bool
+
+    def __post_init__(self) -> None:
+        known("model.name", self.name, models.MODELS)
+        require(0 < self.width <= 8, f"model.width must lie in (0, 8], got {self.width}")
+        bad = [n for n in self.hidden if n < 1]
+        require(not bad, f"model.hidden must be above 0, got {bad}")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The keyword arguments of the network's function."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "name"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sgd:
+    """Plain gradient descent over shuffled batches: no momentum, no decay, no schedule."""
+
+    lr: float
+    epochs: int
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        require(self.lr > 0 and isfinite(self.lr), f"training.lr must be above 0, got {self.lr}")
+        for part in ("epochs", "batch_size"):
+            n = getattr(self, part)
+            require(n >= 1, f"training.{part} must be at least 1, got {n}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DpSgd(Sgd):
+    """DP-SGD: Poisson batches of expected size `batch_size`, which is also the divisor.
+
+    `noise_std` is the deviation of the noise on the clipped sum, sigma * C in Algorithm 1.
+    """
+
+    sample_rate: float
+    clip_norm: float
+    noise_std: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        q, c, noise = self.sample_rate, self.clip_norm, self.noise_std
+        require(0 < q <= 1, f"training.sample_rate must lie in (0, 1], got {q}")
+        require(c > 0 and isfinite(c), f"training.clip_norm must be above 0 and finite, got {c}")
+        require(noise >= 0 and isfinite(noise), f"training.noise_std must be >= 0, got {noise}")
+
+    @property
+    def noise_multiplier(self) -> float:
+        """What an accountant must see, whatever the noise was scaled by."""
+        return self.noise_std / self.clip_norm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """One trained model."""
+
+    data: Data
+    model: Model
+    training: Sgd
+    seed: int
+    reading: str = label()
+    scale: str = label()
+
+    def __post_init__(self) -> None:
+        require(self.seed >= 0, f"seed must be 0 or more, got {self.seed}")
+        known("reading", self.reading, READINGS)
+        known("scale", self.scale, SCALES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fgsm:
+    """Accuracy of one model under FGSM over a grid of eps, on the test images of `data`."""
+
+    train: Train
+    data: Data
+    eps: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        check_eps(self.eps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pgd:
+    """One model under PGD from the image itself, looked at after each of `steps` steps."""
+
+    train: Train
+    data: Data
+    eps: tuple[float, ...]
+    step_size: float
+    steps: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        check_eps(self.eps)
+        size = self.step_size
+        require(size > 0 and isfinite(size), f"step_size must be above 0, got {size}")
+        good = self.steps and all(n >= 1 for n in self.steps)
+        require(bool(good), f"steps must all be 1 or more, got {self.steps}")
+
+
+Spec = Train | Fgsm | Pgd
+KINDS = {"train": Train, "fgsm": Fgsm, "pgd": Pgd}
+
+
+# -- checks -------------------------------------------------------------------------------------
+
+
+def require(condition: bool, message: str) -> None:
+    """ValueError with `message` unless `condition`."""
+    if not condition:
+        raise ValueError(message)
+
+
+def known(what: str, name: str, names: Any) -> None:
+    """ValueError naming the nearest of `names` unless `name` is one of them."""
+    if name not in names:
+        near = get_close_matches(str(name), list(names), n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(names))}"
+        raise ValueError(f"{what}: no {name!r}; {hint}")
+
+
+def check_eps(eps: tuple[float, ...]) -> None:
+    """Every eps finite and 0 or more, and at least one."""
+    require(len(eps) > 0, "eps must name at least one value")
+    bad = [e for e in eps if not (e >= 0 and isfinite(e))]
+    require(not bad, f"eps must be 0 or more and finite, got {bad}")
+
+
+# -- texts and keys -----------------------------------------------------------------------------
+
+
+def kind(spec: Spec) -> str:
+    """'train', 'fgsm' or 'pgd'."""
+    return next(name for name, cls in KINDS.items() if type(spec) is cls)
+
+
+def plain(spec: Any, *, labels: bool) -> Any:
+    """The spec as dictionaries, lists and scalars; each dataclass names its type."""
+    if is_dataclass(spec):
+        kept = [f.name for f in fields(spec) if labels or not f.metadata.get("label")]
+        return {"type": type(spec).__name__} | {
+            name: plain(getattr(spec, name), labels=labels) for name in kept
+        }
+    return [plain(item, labels=labels) for item in spec] if isinstance(spec, tuple) else spec
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of plain data: sorted, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """16 hexadecimal digits of the SHA-256 of the canonical text."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
+
+
+def spec_digest(spec: Any) -> str:
+    """The hash of a spec, or of a part of one, without its labels."""
+    return digest(plain(spec, labels=False))
+
+
+def seed_for(key: str, purpose: str) -> int:
+    """A seed of 63 bits from a key and what it is for; nothing else shifts it."""
+    return int(hashlib.sha256(f"{key}/{purpose}".encode()).hexdigest()[:16], 16) >> 1
+
+
+def upstream(spec: Spec) -> dict[str, Spec]:
+    """The specs whose results this one needs, by field name."""
+    return {} if isinstance(spec, Train) else {"train": spec.train}
+
+
+def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted name, scalar) for every setting, in order: what a table of parameters shows."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from flat(item, f"{prefix}.{name}" if prefix else name)
+    else:
+        yield prefix, value
