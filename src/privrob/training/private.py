@@ -254,6 +254,11 @@ def _opacus_step(
     from opacus import GradSampleModule
     from opacus.optimizers import DPOptimizer
 
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            # opacus 1.6 reads a convolution's input as if it lay in NCHW order, whatever its
+            # strides say: on channels_last memory its per-example gradients would be wrong.
+            layer.register_forward_pre_hook(lambda layer, inputs: (inputs[0].contiguous(),))
     wrapped = GradSampleModule(model, loss_reduction="sum")
     optimizer = DPOptimizer(
         torch.optim.SGD(model.parameters(), lr=lr / expected_batch),
