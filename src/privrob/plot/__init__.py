@@ -1,0 +1,46 @@
+"""The book's one plotting style: figures and tables that carry their evidence with them.
+
+figure, (top, bottom) = plot.panels(2, height=5.6, ratios=(3, 2))
+plot.accuracy_curves(top, curves, x=None)
+plot.gap_panel(bottom, gaps, anchors=[plot.Anchor(0.12, 15.4, "15.4")])
+plot.show(figure, alt="...", caption="Published and recorded: ...", stamp=stamp, data=rows)
+"""
+
+from privrob.plot.curves import (
+    Anchor,
+    Curve,
+    Reference,
+    accuracy_curves,
+    curve_rows,
+    gap_panel,
+)
+from privrob.plot.images import image_strip
+from privrob.plot.show import Figure, Value, show, table
+from privrob.plot.stamp import Stamp, to_csv
+from privrob.plot.style import label_axes, panels, style
+from privrob.plot.svg import inline_svg
+from privrob.plot.tiers import SOURCES, STYLESHEET, TIERS, Tier
+
+__all__ = [
+    "SOURCES",
+    "STYLESHEET",
+    "TIERS",
+    "Anchor",
+    "Curve",
+    "Figure",
+    "Reference",
+    "Stamp",
+    "Tier",
+    "Value",
+    "accuracy_curves",
+    "curve_rows",
+    "gap_panel",
+    "image_strip",
+    "inline_svg",
+    "label_axes",
+    "panels",
+    "show",
+    "style",
+    "table",
+    "to_csv",
+]

@@ -1,0 +1,78 @@
+"""Fixtures for all tests, and the tests that this machine cannot run, skipped by name."""
+
+import os
+from copy import deepcopy
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    root = os.environ.get("PRIVROB_DATA")
+    missing = {
+        "gpu": None if torch.cuda.is_available() else "needs CUDA",
+        "mnist": None
+        if root and Path(root, "mnist.npz").is_file()
+        else "needs $PRIVROB_DATA/mnist.npz",
+    }
+    for item in items:
+        for name, reason in missing.items():
+            if reason and item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_configure() -> None:
+    # The tests' tensors are small: more threads cost time, most of all beside other work.
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+class Tiny(NamedTuple):
+    """A trained classifier of four classes, and 64 of its test images (64, 1, 12, 12)."""
+
+    model: nn.Module
+    x: Tensor
+    y: Tensor
+
+    def to(self, dtype: torch.dtype) -> "Tiny":
+        return Tiny(self.model.to(dtype), self.x.to(dtype), self.y)
+
+
+def _patterns(size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Noisy images in [0, 1], each of one of four coarse patterns."""
+    coarse = torch.rand(4, 1, 4, 4, generator=torch.Generator().manual_seed(7))
+    y = torch.randint(4, (size,), generator=generator)
+    x = F.interpolate(coarse, 12)[y] * 0.5 + 0.25
+    return (x + 0.3 * torch.randn(x.shape, generator=generator)).clamp(0, 1), y
+
+
+@pytest.fixture(scope="session")
+def _trained() -> Tiny:
+    torch.manual_seed(0)  # a session's fixture comes before a test's `_seed`
+    generator = torch.Generator().manual_seed(1)
+    model = nn.Sequential(
+        nn.Conv2d(1, 6, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 8, 3), nn.ReLU(),
+        nn.Flatten(), nn.Linear(72, 4),
+    )  # fmt: skip
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(40):
+        x, y = _patterns(64, generator)
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    optimizer.zero_grad()
+    return Tiny(model, *_patterns(64, generator))
+
+
+@pytest.fixture
+def tiny(_trained: Tiny) -> Tiny:
+    """A copy for each test, which may alter it: float32, in training mode."""
+    return Tiny(deepcopy(_trained.model), _trained.x.clone(), _trained.y.clone())
