@@ -6,10 +6,10 @@ Images stay uint8, also on the device, and become float32 in [0, 1] batch by bat
 import warnings
 from pathlib import Path
 
+from privrob.data.catalogue import NAMES, UNKNOWN, known
 from privrob.data.dataset import DataError, Dataset, MissingSplitError, Split, as_float
 from privrob.data.embedded import MAKERS, glyphs
 from privrob.data.files import Location, MissingDataError, download, locate, read
-from privrob.data.known import NAMES, UNKNOWN, known
 
 __all__ = [
     "NAMES",
@@ -45,7 +45,6 @@ def load(
     there, DataError when it is damaged or, without `allow_unknown`, when it is none of the known
     variants.
     """
-    known(name)
     location = locate(name, root)
     if download and not location.found:
         location = _fetch(name)

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from privrob.data.known import UNKNOWN, variant_of
+from privrob.data.catalogue import UNKNOWN, variant_of
 
 Index = Tensor | slice | Sequence[int]
 

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
+from privrob.data.catalogue import EMBEDDED, Known, known
 from privrob.data.dataset import DataError, Split
-from privrob.data.known import EMBEDDED, Known, known
 
 ENVIRONMENT = "PRIVROB_DATA"
 SPLITS = ("train", "test")
@@ -127,8 +127,8 @@ def _read_npz(path: Path) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as file:
             content = {k: file[k] for k in file.files if k[:2] in ("x_", "y_")}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        # AttributeError: a single array (.npy) under an npz name has no .files
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        # TypeError: a single array (.npy) under an npz name is no context manager
         raise DataError(f"{path} is not a whole npz file of plain arrays: {error}") from error
     for split in SPLITS:
         if (f"x_{split}" in content) != (f"y_{split}" in content):
@@ -159,12 +159,13 @@ def _checked(x: NDArray[Any], y: NDArray[Any], facts: Known, where: str) -> Spli
     channels, height, width = facts.shape
     if x.dtype != np.uint8:
         raise DataError(f"{where}: images must be uint8 (0 to 255), not {x.dtype}")
+    shape = x.shape
     if channels == 1 and x.ndim == 3:
         x = x[..., None]
-    if x.ndim != 4 or x.shape[1:] != (height, width, channels):
+    if x.shape[1:] != (height, width, channels):
         grey = f"(N, {height}, {width}) or " if channels == 1 else ""
         wanted = f"{grey}(N, {height}, {width}, {channels})"
-        raise DataError(f"{where}: images must have shape {wanted}, not {x.shape}")
+        raise DataError(f"{where}: images must have shape {wanted}, not {shape}")
     if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
         raise DataError(f"{where}: labels must be integers (N,), not {y.dtype} {y.shape}")
     if len(x) != len(y):

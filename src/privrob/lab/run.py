@@ -23,7 +23,7 @@ from torch import Tensor
 
 from privrob import data, device, paths
 from privrob.data import Split
-from privrob.data.known import known
+from privrob.data.catalogue import known
 from privrob.lab import spec as specs
 from privrob.lab import tasks
 from privrob.lab.fingerprint import fingerprint
@@ -32,7 +32,7 @@ from privrob.lab.store import Record, Store, StoreError
 
 PROFILES = ("quick", "paper")
 LIBRARIES = ("torch", "numpy", "opacus", "privrob")
-Listener = Callable[[Spec, int, int], None]
+Listener = Callable[[Spec, int, int], None]  # a unit begins as 0 of 1, then its own steps
 
 
 def silent(spec: Spec, done: int, total: int) -> None:
@@ -72,12 +72,17 @@ def fingerprint_of(kind: str) -> str:
 
 
 def state_of(record: Record) -> str:
-    """'fresh' (the same code), 'verified' (checked with today's code since) or 'stale'."""
+    """'fresh' (the same code), 'verified' (checked with today's code since) or 'stale'.
+
+    A record that today's code was checked against and disagrees with is stale, whatever its age.
+    """
     now = fingerprint_of(record.manifest["kind"])
+    checks = [c["agrees"] for c in record.checks if c["fingerprint"] == now]
+    if checks and not all(checks):
+        return "stale"
     if record.manifest["fingerprint"] == now:
         return "fresh"
-    passed = [c for c in record.checks if c["agrees"] and c["fingerprint"] == now]
-    return "verified" if passed else "stale"
+    return "verified" if checks else "stale"
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,11 @@ class Result:
         return state_of(self.record)
 
 
+def nothing(spec: Spec) -> bool:
+    """No result is there yet."""
+    return False
+
+
 @dataclass(frozen=True)
 class Step:
     """One line of a plan."""
@@ -115,12 +125,16 @@ class Step:
     minutes: float  # estimated for what is missing, measured for what is there
 
 
-def graph(wanted: Iterable[Spec]) -> list[Spec]:
-    """The specs and all that they need, each once, upstream first."""
+def graph(wanted: Iterable[Spec], *, there: Callable[[Spec], bool] = nothing) -> list[Spec]:
+    """The specs and all that they need, each once, upstream first.
+
+    Specs that are `there` are left out, and so is what only they would need.
+    """
     ordered: dict[str, Spec] = {}
     for spec in wanted:
-        for one in [*graph(specs.upstream(spec).values()), spec]:
-            ordered.setdefault(key_of(one), one)
+        if not there(spec):
+            for one in [*graph(specs.upstream(spec).values(), there=there), spec]:
+                ordered.setdefault(key_of(one), one)
     return list(ordered.values())
 
 
@@ -141,9 +155,16 @@ class Lab:
         record = self.store.find(specs.kind(spec), key_of(spec))
         return Result(spec, record) if record else None
 
+    def has(self, spec: Spec) -> bool:
+        """Its result is stored."""
+        return self.lookup(spec) is not None
+
     def plan(self, wanted: Iterable[Spec]) -> list[Step]:
         """What is there and what would run, in order."""
-        return [self._step(spec) for spec in graph(wanted)]
+        wanted = list(wanted)
+        todo = {key_of(spec) for spec in graph(wanted, there=self.has)}
+        steps = [self._step(spec) for spec in graph(wanted)]
+        return [step for step in steps if step.state != "missing" or step.key in todo]
 
     def _step(self, spec: Spec) -> Step:
         found = self.lookup(spec)
@@ -167,7 +188,7 @@ class Lab:
         after it is spent.
         """
         started = time.monotonic()
-        pending = [s for s in graph(wanted) if self.lookup(s) is None]
+        pending = graph(wanted, there=self.has)
         while pending:
             waiting = []
             for spec in pending:
@@ -197,6 +218,7 @@ class Lab:
 
     def _compute(self, spec: Spec, upstream: Mapping[str, Result]) -> Result:
         kind, begun = specs.kind(spec), time.monotonic()
+        self.listener(spec, 0, 1)
         inputs = {name: self.output(result) for name, result in upstream.items()}
         output = tasks.TASKS[kind](spec, inputs, _Context(self, spec))
         manifest = {

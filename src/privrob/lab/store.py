@@ -80,19 +80,25 @@ class Store:
 
     def manifests(self) -> list[Path]:
         """The path of every record's manifest, by root, kind and key."""
-        return [p for root in self.roots for p in sorted(root.glob(f"*/*/{MANIFEST}"))]
+        found = (p for root in self.roots for p in sorted(root.glob(f"*/*/{MANIFEST}")))
+        return [p for p in found if not p.parent.name.startswith(".")]  # what a kill left behind
 
     def weights(self, record: Record) -> dict[str, Tensor] | None:
         """The weights of a record, from beside it or from the zoo; None if not kept here."""
-        entry = record.manifest["files"].get(WEIGHTS)
-        if entry is None:
+        if WEIGHTS not in record.manifest["files"]:
             return {}
+        raw = self.weight_bytes(record)
+        return None if raw is None else load_tensors(raw)
+
+    def weight_bytes(self, record: Record) -> bytes | None:
+        """The safetensors file of a record that has weights, checked; None if not kept here."""
+        entry = record.manifest["files"][WEIGHTS]
         path = record.folder / WEIGHTS
         if not path.exists():
             names = (p for f in self.weight_folders for p in sorted(f.rglob("*.safetensors")))
             same = (p for p in names if p.stat().st_size == entry["bytes"])
             path = next((p for p in same if sha256(p.read_bytes()) == entry["sha256"]), path)
-        return load_tensors(_checked(path, entry)) if path.exists() else None
+        return _checked(path, entry) if path.exists() else None
 
     # -- writing --
 

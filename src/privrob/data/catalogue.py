@@ -29,7 +29,7 @@ EMBEDDED = {
     "glyphs": Known(
         (1, 28, 28),
         10,
-        {"128b2f827d987c755dc791108c85da414111b8cf6799cbf6e3b6ded9c3eff63d": "version 1"},
+        {"7d6a258b5af639c44934f85d2803a7c5800d08912e6b39b99130a2314db4bdf3": "version 1"},
     ),
     "mnist_slice": Known(
         (1, 28, 28),

@@ -1,0 +1,61 @@
+"""What a notebook or a page asks for: the results of an experiment, computed or recorded."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from privrob.lab import registry
+from privrob.lab.registry import Variant
+from privrob.lab.run import Lab, Listener, Result, open_store, silent
+
+Pair = dict[str, dict[str, np.ndarray]]  # 'sgd' and 'dpsgd' -> the arrays of their records
+
+
+@dataclass(frozen=True)
+class Row:
+    """One result and what it is of."""
+
+    variant: Variant
+    result: Result
+
+
+def study(
+    name: str,
+    *,
+    profile: str,
+    seed: int | None = None,
+    device: str = "auto",
+    listener: Listener = silent,
+) -> list[Row]:
+    """The results of every spec of an experiment, computed where they are missing.
+
+    `profile` is 'quick', 'live' or 'paper'; ValueError for an unknown experiment or profile.
+    """
+    lab = Lab(open_store("paper" if profile == "paper" else "quick"), on=device, listener=listener)
+    variants = registry.experiment(name).variants(profile, seed=seed)
+    return [Row(variant, lab.get(variant.spec)) for variant in variants]
+
+
+def recorded(name: str) -> list[Row]:
+    """The paper-profile results of an experiment that are there; nothing is computed."""
+    lab = Lab(open_store("paper"), on="cpu")
+    found = ((v, lab.lookup(v.spec)) for v in registry.experiment(name).variants("paper"))
+    return [Row(variant, result) for variant, result in found if result]
+
+
+def pairs(rows: list[Row], *, reading: str, note: str = "") -> Iterator[tuple[int, list[Row]]]:
+    """(seed, [SGD's row, DP-SGD's row]) for each seed of a reading that has both."""
+    for seed in sorted({r.variant.seed for r in rows}):
+        by_model = {
+            r.variant.model: r
+            for r in rows
+            if (r.variant.reading, r.variant.seed, r.variant.note) == (reading, seed, note)
+        }
+        if {"sgd", "dpsgd"} <= by_model.keys():
+            yield seed, [by_model["sgd"], by_model["dpsgd"]]
+
+
+def arrays(rows: list[Row]) -> Pair:
+    """The arrays of a pair of rows by model."""
+    return {r.variant.model: r.result.arrays for r in rows}
