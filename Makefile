@@ -20,7 +20,7 @@ $(error TORCH=$(TORCH) is unknown; leave it out, or say TORCH=cpu)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve test lint validate test-gpu records clean
+.PHONY: help setup book serve test lint validate readme test-gpu records clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ validate: setup ## Re-execute every notebook with nbval, in an empty store
 	  $(BIN)/jupytext --quiet --to ipynb --output build/validate/$$(basename $$f .md).ipynb $$f || exit 1; \
 	done
 	PRIVROB_STORE=$(CURDIR)/build/validate/store $(BIN)/python -m pytest --nbval-lax build/validate
+
+readme: setup ## Make the README's generated tables anew from the claims and records
+	$(BIN)/python -m privrob.lab.pages
 
 test-gpu: setup .venv/oracles ## Run the tests that compare GPU and CPU
 	$(BIN)/python -m pytest -m gpu

@@ -1,0 +1,270 @@
+"""Notebooks, as text, into an executed and checked book: jupytext, papermill, Jupyter Book.
+
+Sources are `notebooks/*.md` and `book/`; everything made lies under `build/`.
+"""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+import papermill
+import yaml
+
+from privrob import paths
+from privrob.lab import pages
+from privrob.lab.spec import known
+
+CELL_SECONDS, START_SECONDS = 600, 120
+HEADLINE = "application/x-privrob-headline+json"
+Notebook = Any  # nbformat's NotebookNode
+Progress = Callable[[str, int, int], None]
+
+
+class BookError(RuntimeError):
+    """A notebook or the book could not be made; the message says which and what to do."""
+
+
+def quiet(name: str, done: int, total: int) -> None:
+    """A progress function that says nothing."""
+
+
+def sources() -> dict[str, Path]:
+    """The notebooks by name, in the book's order."""
+    return {p.stem: p for p in sorted((paths.repository() / "notebooks").glob("*.md"))}
+
+
+def build_folder() -> Path:
+    """Where everything made is put; safe to delete."""
+    return paths.repository() / "build"
+
+
+# -- executing ----------------------------------------------------------------------------------
+
+
+def execute(
+    names: Sequence[str] | None = None,
+    *,
+    profile: str = "quick",
+    parameters: Mapping[str, str] | None = None,
+    on_progress: Progress = quiet,
+) -> list[Path]:
+    """Run notebooks (all if None) and return the executed files under build/executed/.
+
+    `parameters` are texts, read as YAML scalars. Raises ValueError for an unknown notebook, for a
+    parameter that a notebook does not declare or that has another type, and BookError for a cell
+    that fails; the file of the last good run is then still there.
+    """
+    everything = sources()
+    for name in names or ():
+        known("notebook", name, everything)
+    chosen = list(names or everything)
+    given = dict(parameters or {}) | ({"profile": profile} if profile != "quick" else {})
+    texts = {name: jupytext.read(everything[name]) for name in chosen}
+    values = {name: _values(name, nb, given) for name, nb in texts.items()}
+    done = []
+    for n, name in enumerate(chosen):
+        on_progress(name, n, len(chosen))
+        done.append(_execute(name, texts[name], values[name]))
+    on_progress("", len(chosen), len(chosen))
+    return done
+
+
+def declared(notebook: Notebook) -> dict[str, Any]:
+    """Names and defaults of a notebook's parameters, from its cell tagged `parameters`."""
+    cells = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise BookError(f"a notebook needs one cell tagged 'parameters', found {len(cells)}")
+    return {
+        target.id: ast.literal_eval(node.value)
+        for node in ast.parse(cells[0].source).body
+        if isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None
+        for target in ([node.target] if isinstance(node, ast.AnnAssign) else node.targets)
+        if isinstance(target, ast.Name)
+    }
+
+
+def _values(name: str, notebook: Notebook, given: Mapping[str, str]) -> dict[str, Any]:
+    """The given parameters with the types that the notebook declares."""
+    defaults = declared(notebook)
+    values: dict[str, Any] = {}
+    for key, text in given.items():
+        known(f"parameter of notebook {name}", key, defaults)
+        value, default = yaml.safe_load(text), defaults[key]
+        if isinstance(default, float) and type(value) is int:
+            value = float(value)
+        if type(value) is not type(default):
+            kind = type(default).__name__
+            raise ValueError(f"parameter {key} of notebook {name} is a {kind}, got {text!r}")
+        values[key] = value
+    return values
+
+
+def _execute(name: str, notebook: Notebook, values: Mapping[str, Any]) -> Path:
+    folder = build_folder() / "executed"
+    folder.mkdir(parents=True, exist_ok=True)
+    source, running = folder / f".{name}.source.ipynb", folder / f".{name}.running.ipynb"
+    for n, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{n}"  # jupytext makes random ones
+    nbformat.write(notebook, source)
+    try:
+        papermill.execute_notebook(
+            source,
+            running,
+            parameters=dict(values),
+            kernel_name="python3",
+            progress_bar=False,
+            cwd=str(folder),
+            execution_timeout=CELL_SECONDS,
+            start_timeout=START_SECONDS,
+        )
+        check(nbformat.read(running, as_version=4), name)
+    except Exception as error:
+        failed = folder / f"{name}.failed.ipynb"
+        if running.exists():
+            running.replace(failed)
+        raise BookError(f"notebook {name} failed; see {failed}\n{_short(error)}") from error
+    finally:
+        source.unlink(missing_ok=True)
+    target = folder / f"{name}.ipynb"
+    running.replace(target)
+    return target
+
+
+def _short(error: Exception) -> str:
+    """The last lines of an error: a notebook's traceback begins with pages of frames."""
+    return "\n".join(str(error).strip().splitlines()[-12:])
+
+
+# -- checking -----------------------------------------------------------------------------------
+
+
+def check(notebook: Notebook, name: str) -> None:
+    """BookError unless every code cell ran without an error and the headline numbers are there."""
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        if cell.source.strip() and cell.execution_count is None:
+            raise BookError(f"notebook {name}: a cell did not run: {cell.source[:60]!r}")
+        for output in cell.outputs:
+            if output.output_type == "error":
+                raise BookError(f"notebook {name}: {output.ename}: {output.evalue}")
+    headline(notebook, name)
+
+
+def headline(notebook: Notebook, name: str) -> dict[str, float]:
+    """The quick numbers that a notebook puts forward to be compared, by name."""
+    found = [
+        json.loads(data) if isinstance(data := output.data[HEADLINE], str) else dict(data)
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if HEADLINE in output.get("data", {})
+    ]
+    if len(found) != 1:
+        raise BookError(f"notebook {name} gives {len(found)} sets of headline numbers, not one")
+    return found[0]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A headline number that is not the expected one."""
+
+    notebook: str
+    number: str
+    expected: float | None
+    found: float | None
+    tolerance: float
+
+
+def compare(executed: Sequence[Path]) -> list[Difference]:
+    """Headline numbers that differ from tests/expected/quick.json by more than its tolerance.
+
+    A number that only one side has counts as different.
+    """
+    path = paths.repository() / "tests" / "expected" / "quick.json"
+    expected = json.loads(path.read_text(encoding="utf-8"))["notebooks"]
+    return [
+        difference
+        for file in executed
+        for difference in _differences(file, expected.get(file.stem, {}))
+    ]
+
+
+def _differences(file: Path, expected: Mapping[str, Any]) -> list[Difference]:
+    found = headline(nbformat.read(file, as_version=4), file.stem)
+    differences = []
+    for number in dict.fromkeys([*expected, *found]):
+        want = expected.get(number, {"value": None, "tolerance": 0.0})
+        a, b, tolerance = want["value"], found.get(number), want["tolerance"]
+        if a is None or b is None or not abs(a - b) <= tolerance:
+            differences.append(Difference(file.stem, number, a, b, tolerance))
+    return differences
+
+
+# -- the book -----------------------------------------------------------------------------------
+
+
+def build(*, run: bool = True, strict: bool = True, on_progress: Progress = quiet) -> Path:
+    """The book, from sources to HTML; returns the path of its index.html.
+
+    With `run` the notebooks are executed first, in profile quick. `strict` makes every warning of
+    Jupyter Book an error. Raises BookError with the log's last lines.
+    """
+    executed = execute(on_progress=on_progress) if run else _already_executed()
+    on_progress("the book itself", len(executed), len(executed) + 1)
+    source = _assemble(executed)
+    html = _compile(source, strict=strict)
+    target = build_folder() / "book"
+    shutil.rmtree(target, ignore_errors=True)
+    html.rename(target)
+    return target / "index.html"
+
+
+def _already_executed() -> list[Path]:
+    folder = build_folder() / "executed"
+    missing = [name for name in sources() if not (folder / f"{name}.ipynb").exists()]
+    if missing:
+        raise BookError(f"not executed yet: {', '.join(missing)}; run `privrob notebooks` first")
+    return [folder / f"{name}.ipynb" for name in sources()]
+
+
+def _assemble(executed: Sequence[Path]) -> Path:
+    """Prose, executed notebooks and generated pages side by side, as Jupyter Book wants them."""
+    source = build_folder() / "book-source"
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(paths.repository() / "book", source)
+    (source / "notebooks").mkdir()
+    for path in executed:
+        shutil.copy(path, source / "notebooks")
+    notebooks = {path.stem: nbformat.read(path, as_version=4) for path in executed}
+    for name, text in pages.write(notebooks).items():
+        target = source / name
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    return source
+
+
+def _compile(source: Path, *, strict: bool) -> Path:
+    """Run Jupyter Book in a process of its own; the folder of HTML."""
+    out = build_folder() / "jupyter-book"
+    shutil.rmtree(out, ignore_errors=True)
+    start = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", start, "build", str(source), "--path-output", str(out)]
+    command += ["-n", "-W", "--keep-going"] if strict else []
+    environment = os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    log = build_folder() / "book.log"
+    log.write_text(done.stdout + done.stderr, encoding="utf-8")
+    html = out / "_build" / "html"
+    if done.returncode or not (html / "index.html").exists():
+        lines = [line for line in done.stderr.splitlines() if "WARNING" in line or "ERROR" in line]
+        raise BookError("\n".join([f"the book did not build; see {log}", *lines[-12:]]))
+    return html

@@ -1,0 +1,256 @@
+"""The ledger: claims joined with the records that bear on them, each with its verdict.
+
+Only runs of profile paper at the paper's scale are evidence. A broken record raises StoreError: it
+never passes for a missing one.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isnan, nan
+from typing import Any
+
+from privrob.lab import measures, registry, verdicts
+from privrob.lab.measures import ARITHMETIC, MEASURES, MODELS, MeasureError, Settlement, Target
+from privrob.lab.registry import Variant
+from privrob.lab.run import Lab, Result, Step, open_store
+from privrob.lab.statements import Claim, ClaimError, load
+from privrob.lab.store import Store
+from privrob.lab.verdicts import Evidence, Verdict
+from privrob.stats import seed_summary
+
+# -- evidence -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of an experiment: its record, if there is one, and its steps, upstream first."""
+
+    variant: Variant
+    result: Result | None
+    steps: tuple[Step, ...]
+
+
+def runs(experiment: str, lab: Lab) -> list[Run]:
+    """Every run of an experiment in profile paper, and at the paper's scale: what is evidence."""
+    variants = registry.experiment(experiment).variants("paper")
+    full = [v for v in variants if v.train.scale == "paper"]
+    return [Run(v, lab.lookup(v.spec), tuple(lab.plan([v.spec]))) for v in full]
+
+
+def _select(claim: Claim, found: Sequence[Run], reading: str, note: str) -> list[Run]:
+    return [
+        run
+        for run in found
+        if (run.variant.reading, run.variant.note) == (reading, note)
+        and run.variant.model in claim.models
+    ]
+
+
+def gather(claim: Claim, found: Sequence[Run], *, reading: str, note: str = "") -> Evidence | None:
+    """What the records of a reading say about a claim; None where no seed is complete.
+
+    Raises MeasureError where the records cannot give the measure, StoreError for a broken one.
+    """
+    chosen = _select(claim, found, reading, note)
+    by_seed: dict[int, list[Run]] = {run.variant.seed: [] for run in chosen}
+    for run in chosen:
+        by_seed[run.variant.seed] += [run] if run.result else []
+    complete = {s: group for s, group in by_seed.items() if len(group) == len(claim.models)}
+    if not complete:
+        return None
+    pairs = [
+        {run.variant.model: run.result.arrays for run in group if run.result}
+        for group in complete.values()
+    ]
+    used = [run for group in complete.values() for run in group]
+    return Evidence(
+        reading=reading,
+        **_estimate(claim, pairs),
+        seeds=tuple(complete),
+        planned=len(by_seed),
+        records=tuple(run.result.key for run in used if run.result),
+        states=tuple(step.state for run in used for step in run.steps),
+        note=note,
+    )
+
+
+def _estimate(claim: Claim, pairs: Sequence[measures.Pair]) -> dict[str, Any]:
+    values = tuple(float(MEASURES[claim.measure](pair, **claim.arguments)) for pair in pairs)
+    over = seed_summary(values)
+    interval: Any = over
+    if over.n == 1:
+        interval = measures.interval_over_images(claim.measure, pairs[0], **claim.arguments)
+    basis = "examples" if over.n == 1 else "seeds"
+    ends = {"low": interval.low, "high": interval.high}
+    return {"value": over.mean, "values": values, "basis": basis, **ends}
+
+
+# -- the ledger ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A claim in one reading; `minutes` is what its missing runs would cost."""
+
+    reading: str
+    verdict: Verdict
+    evidence: Evidence | None
+    minutes: float = 0.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A claim and its assessments: the literal reading's first, which is the headline."""
+
+    claim: Claim
+    assessments: tuple[Assessment, ...]
+
+    @property
+    def headline(self) -> Assessment:
+        return self.assessments[0]
+
+    @property
+    def matched(self) -> Assessment | None:
+        """The matched reading's, which stands beside the headline."""
+        return next((a for a in self.assessments if a.reading == "matched"), None)
+
+    @property
+    def tier(self) -> str:
+        return "derived" if self.claim.kind == "derived" else "recorded"
+
+
+def ledger(store: Store | None = None) -> list[Entry]:
+    """Every claim with its verdict in each reading, from the records that are there now."""
+    claims = load()
+    found = _found(claims, store)
+    return [Entry(claim, _assessments(claim, found)) for claim in claims]
+
+
+def _lab(store: Store | None) -> Lab:
+    return Lab(store or open_store("paper"), on="cpu")
+
+
+def _found(claims: Sequence[Claim], store: Store | None) -> dict[str, list[Run]]:
+    """The runs of every experiment that the claims name."""
+    lab = _lab(store)
+    return {name: runs(name, lab) for name in dict.fromkeys(c.experiment for c in claims) if name}
+
+
+def _assessments(claim: Claim, found: Mapping[str, list[Run]]) -> tuple[Assessment, ...]:
+    if claim.experiment is None:
+        value = ARITHMETIC[claim.measure](**claim.arguments)
+        evidence = Evidence(reading="", value=value, low=nan, high=nan, basis="arithmetic")
+        return (Assessment("", judge(claim, evidence), evidence),)
+    return tuple(_assess(claim, found[claim.experiment], r) for r in registry.READINGS)
+
+
+def _assess(claim: Claim, found: Sequence[Run], reading: str) -> Assessment:
+    wanted = [run for run in _select(claim, found, reading, "") if run.result is None]
+    missing = {s.key: s.minutes for run in wanted for s in run.steps if s.state == "missing"}
+    minutes = sum(missing.values())
+    try:
+        evidence = gather(claim, found, reading=reading)
+    except MeasureError as error:
+        return Assessment(reading, Verdict("blocked", str(error)), None, minutes)
+    except ValueError as error:
+        raise ClaimError(f"{claim.id}: {error}") from error
+    if evidence is None:
+        why = f"{len(missing)} runs are missing, about {minutes:.0f} minutes"
+        why = why if wanted else "nothing of the paper's scale"
+        return Assessment(reading, Verdict("not attempted", why), None, minutes)
+    return Assessment(reading, judge(claim, evidence), evidence, minutes)
+
+
+def judge(claim: Claim, evidence: Evidence) -> Verdict:
+    """The verdict of a claim on its evidence."""
+    if claim.kind in ("ordering", "trend"):
+        return verdicts.judge_contrast(evidence)
+    published = float(claim.published)
+    if claim.tolerance is None:
+        return verdicts.judge_arithmetic(evidence, published=published, direction=claim.direction)
+    return verdicts.judge_value(
+        evidence, published=published, tolerance=claim.tolerance, direction=claim.direction
+    )
+
+
+def beside(
+    store: Store | None = None, *, of: str, measure: str | None = None, note: str = ""
+) -> dict[str, list[Evidence]]:
+    """What stands beside the claims that measure `of`, by id; it gives no verdict.
+
+    Another `measure` of the same records ('pgd_ever_fooled_accuracy'), or the same measure of a
+    variant ('step size 2/255').
+    """
+    claims = [replace(c, measure=measure or of) for c in load() if c.measure == of]
+    found = _found(claims, store)
+    result: dict[str, list[Evidence]] = {}
+    for claim in claims:
+        runs_of = found[claim.experiment or ""]
+        each = (gather(claim, runs_of, reading=r, note=note) for r in registry.READINGS)
+        result[claim.id] = [evidence for evidence in each if evidence]
+    return result
+
+
+def settlement(store: Store | None = None) -> Settlement:
+    """Which reading the selection seed gives, by the tolerances of the two clean accuracies."""
+    accuracies: dict[str, dict[str, float]] = {}
+    for run in runs("tursynbek2020/readings", _lab(store)):
+        if run.result:
+            model = run.variant.model
+            value = measures.clean_accuracy({model: run.result.arrays}, model=model)
+            accuracies.setdefault(run.variant.note, {})[model] = float(value)
+    by_id = {claim.id: claim for claim in load()}
+    clean = {model: by_id[f"tursynbek2020/clean/{model}"] for model in MODELS}
+    targets = {m: Target(float(c.published), c.tolerance or 0) for m, c in clean.items()}
+    return measures.settled(accuracies, targets)
+
+
+# -- for people and programs --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Headline verdicts of one exhibit by word, and all of its claims."""
+
+    paper: str
+    exhibit: str
+    words: Mapping[str, int]
+    total: int
+
+
+def summary(entries: Sequence[Entry]) -> list[Tally]:
+    """A tally for each exhibit of each paper, in the order of the claims."""
+    groups: dict[tuple[str, str], Counter[str]] = {}
+    for entry in entries:
+        counter = groups.setdefault((entry.claim.paper, entry.claim.exhibit), Counter())
+        counter[entry.headline.verdict.word] += 1
+    return [
+        Tally(*name, {word: c[word] for word in verdicts.WORDS}, c.total())
+        for name, c in groups.items()
+    ]
+
+
+def to_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """One object for each claim and reading, plain data; null where there is nothing."""
+    return [_object(entry, a) for entry in entries for a in entry.assessments]
+
+
+_PLAIN = ("id", "paper", "locus", "kind", "statement", "published", "unit", "direction")
+
+
+def _object(entry: Entry, a: Assessment) -> dict[str, Any]:
+    claim, e = entry.claim, a.evidence
+    numbers = {name: getattr(e, name) if e else nan for name in ("value", "low", "high")}
+    return {
+        **{name: getattr(claim, name) for name in (*_PLAIN, "tolerance", "reason")},
+        "verdict": a.verdict.word,
+        "text": str(a.verdict),
+        "reading": a.reading or None,
+        **{name: None if isnan(number) else number for name, number in numbers.items()},
+        "n": e.n if e and e.n else None,
+        "basis": e.basis if e else None,
+        "tier": entry.tier if e else None,
+        "records": list(e.records) if e else [],
+        "stale": a.verdict.stale,
+    }

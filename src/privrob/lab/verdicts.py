@@ -1,0 +1,111 @@
+"""From evidence to a verdict, by rule: nothing here knows a file, a claim or an experiment."""
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from privrob.lab.measures import Target
+
+WORDS = (
+    "reproduced",
+    "reproduced in direction",
+    "not reproduced",
+    "undecided",
+    "not attempted",
+    "blocked",
+)
+_PRINTED = Decimal("0.01")  # the precision of the papers' tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What the records of one reading say: the mean of `values`, one a seed, and its interval.
+
+    `basis` says what the 95 % interval is over: 'seeds' (Student's t), 'examples' (one seed alone:
+    a bootstrap over its test images, paired between the models), or 'arithmetic' (no interval).
+    `states` are those of `records` and of the trained models under them.
+    """
+
+    reading: str
+    value: float
+    low: float
+    high: float
+    basis: str
+    seeds: tuple[int, ...] = ()
+    planned: int = 0  # seeds that the experiment has
+    values: tuple[float, ...] = ()
+    records: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    note: str = ""  # of a variant that gives no verdict: 'step size 2/255'
+
+    @property
+    def n(self) -> int:
+        """The number of seeds."""
+        return len(self.seeds)
+
+    @property
+    def stale(self) -> bool:
+        """Whether it rests on code that has changed since and was not checked again."""
+        return not set(self.states) <= {"fresh", "verified"}
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval excludes zero, else 0."""
+        return int(self.low > 0) - int(self.high < 0)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One of `WORDS`, and in `why` what it needs said with it."""
+
+    word: str
+    why: str = ""
+    stale: bool = False
+
+    def __str__(self) -> str:
+        notes = [self.why] if self.why else []
+        notes += ["rests on a stale record"] if self.stale else []
+        return f"{self.word} ({'; '.join(notes)})" if notes else self.word
+
+
+def judge_value(
+    evidence: Evidence, *, published: float, tolerance: float, direction: str | None
+) -> Verdict:
+    """A printed number: within its tolerance, or at least of its sign where it names one.
+
+    Outside the tolerance with a sign that the interval leaves open, it is undecided.
+    """
+    if Target(published, tolerance).reached(evidence.value):
+        return _verdict("reproduced", evidence)
+    if direction is None:
+        return _verdict("not reproduced", evidence)
+    word = _SIGNS[evidence.sign * (-1 if direction == "negative" else 1)]
+    return _verdict("reproduced in direction" if word == "reproduced" else word, evidence)
+
+
+def judge_contrast(evidence: Evidence) -> Verdict:
+    """An ordering or a trend, whose contrast is positive where it holds."""
+    return _verdict(_SIGNS[evidence.sign], evidence)
+
+
+def judge_arithmetic(evidence: Evidence, *, published: float, direction: str | None) -> Verdict:
+    """Arithmetic on printed numbers: 'below' the published one, or equal as printed."""
+    if direction == "below":
+        holds = evidence.value < published
+    else:
+        holds = _printed(evidence.value) == _printed(published)
+    return _verdict("reproduced" if holds else "not reproduced", evidence)
+
+
+_SIGNS = {1: "reproduced", -1: "not reproduced", 0: "undecided"}
+
+
+def _printed(value: float) -> Decimal:
+    return Decimal(str(value)).quantize(_PRINTED, ROUND_HALF_UP)
+
+
+def _verdict(word: str, evidence: Evidence) -> Verdict:
+    if evidence.basis == "examples":
+        why = "n = 1, interval over examples"
+    else:
+        why = f"n = {evidence.n}" if word == "undecided" or evidence.n < evidence.planned else ""
+    return Verdict(word, why, evidence.stale)

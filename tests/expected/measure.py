@@ -1,0 +1,58 @@
+"""Measure the headline numbers of profile quick, and how far thread counts move them.
+
+    python tests/expected/measure.py
+
+Runs every notebook in an empty store with 1, 2 and 4 threads and writes quick.json: the value is
+the mean over thread counts, the tolerance three times their range plus one test image. Sums of
+float32 numbers come out differently in another order, and training amplifies that: the range
+between thread counts stands for what another machine may see.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+THREADS = (1, 2, 4)
+IMAGE = 100 / 1000  # one of the 1000 test images of profile quick, in percentage points
+HERE = Path(__file__).parent
+RUN = """
+import json, nbformat
+from privrob.lab import book
+files = book.execute()
+print("@" + json.dumps({f.stem: book.headline(nbformat.read(f, 4), f.stem) for f in files}))
+"""
+
+
+def run(threads: int) -> dict[str, dict[str, float]]:
+    """Headline numbers by notebook, computed with that many threads."""
+    with tempfile.TemporaryDirectory() as store:
+        count = str(threads)
+        environment = os.environ | {"PRIVROB_STORE": store, "OMP_NUM_THREADS": count}
+        done = subprocess.run(
+            [sys.executable, "-c", RUN], env=environment, capture_output=True, text=True, check=True
+        )
+    return json.loads(done.stdout.split("@", 1)[1])
+
+
+def summarise(runs: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Value and tolerance of each number, by the rule above."""
+    return {
+        notebook: {
+            name: _entry([one[notebook][name] for one in runs]) for name in runs[0][notebook]
+        }
+        for notebook in runs[0]
+    }
+
+
+def _entry(values: list[float]) -> dict[str, float]:
+    tolerance = 3 * (max(values) - min(values)) + IMAGE
+    return {"value": round(sum(values) / len(values), 4), "tolerance": round(tolerance, 4)}
+
+
+if __name__ == "__main__":
+    rule = f"mean over {THREADS} threads; tolerance 3 * range + {IMAGE}; see measure.py"
+    found = {"how": rule, "notebooks": summarise([run(n) for n in THREADS])}
+    (HERE / "quick.json").write_text(json.dumps(found, indent=1) + "\n")
