@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 SRC = Path(__file__).parents[1] / "src"
-SURFACE, LAB = ("plot", "cli"), ("lab",)
+SURFACE, LAB = ("plot", "exhibits", "cli"), ("lab",)
 
 # What each unit of the core may import of the rest of the core; a unit may always import itself.
 # A new module needs a row here: that is the moment to ask where it belongs.

@@ -168,7 +168,9 @@ def _grid(spec: Fgsm, model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, T
     """correct with and without clipping (E, B), zero gradient (B,) of one batch."""
     grid = list(fgsm_grid(model, x, y, eps=[*spec.eps, 1.0], clip=None))
     attacked, probe = grid[:-1], grid[-1]
-    clipped = torch.stack([_right(model, x_adv.clamp(*gradient.UNIT), y) for x_adv in attacked])
+    clipped = torch.stack(
+        [_right(model, x_adv.clamp(*gradient.UNIT), y) for x_adv in attacked]  # type: ignore[misc]
+    )
     free = torch.stack([_right(model, x_adv, y) for x_adv in attacked])
     return clipped, free, (probe == x).flatten(1).all(1)  # a sign is 0 only where the gradient is
 

@@ -1,0 +1,258 @@
+"""Measures against sums done by hand and a resampling done one image at a time."""
+
+import numpy as np
+import pytest
+
+from privrob.lab import measures, registry
+from privrob.lab.measures import ARITHMETIC, MEASURES, Interval, Target, settled
+
+EPS = np.array([0.0, 0.1, 0.2, 0.1 + 0.2])  # 0.30000000000000004 is the 0.3 of a claim
+STEPS = np.array([30, 40])
+
+
+def first_right(counts, *, n: int = 10) -> np.ndarray:
+    """Masks of n images of which the first k are right, for each k of an array of counts."""
+    return np.arange(n) < np.asarray(counts)[..., None]
+
+
+def fgsm(sgd, dpsgd) -> dict:
+    return {
+        model: {"eps": EPS, "correct": first_right(k)}
+        for model, k in (("sgd", sgd), ("dpsgd", dpsgd))
+    }
+
+
+def pgd_record(rng: np.random.Generator, *, n: int) -> dict:
+    first = rng.choice([-1, 0, 5, 30, 31, 40], size=(2, n)).astype(np.int16)
+    first[1][first[0] == 0] = 0  # what is wrong to begin with is so at every eps
+    first[1][(first[1] == 0) & (first[0] != 0)] = 7
+    correct = rng.random((2, 2, n)) < 0.5
+    return {"eps": np.array([0.1, 0.3]), "steps": STEPS, "correct": correct, "first_success": first}
+
+
+# -- by hand ------------------------------------------------------------------------------------
+
+
+def test_clean_accuracies_are_percent_and_their_gap_is_points():
+    pair = {m: {"correct_test": first_right(k)} for m, k in (("sgd", 9), ("dpsgd", 6))}
+    assert measures.clean_accuracy(pair, model="sgd") == 90
+    assert measures.clean_accuracy({"dpsgd": pair["dpsgd"]}, model="dpsgd") == 60
+    assert measures.clean_gap(pair) == pytest.approx(30)
+    assert isinstance(measures.clean_gap(pair), float)
+
+
+def test_fgsm_gaps():
+    pair = fgsm([10, 8, 6, 2], [9, 5, 4, 1])
+    assert measures.fgsm_gap(pair, eps=0.1) == pytest.approx(30)
+    assert measures.fgsm_gap(pair, eps=0.3) == pytest.approx(10)
+    assert measures.fgsm_excess_gap(pair, eps=0.1) == pytest.approx(20)
+    assert measures.fgsm_smallest_excess(pair) == pytest.approx(0)
+    assert measures.fgsm_largest_gap_at(pair) == 0.1
+
+
+def test_the_smallest_excess_leaves_out_eps_zero():
+    assert measures.fgsm_smallest_excess(fgsm([10, 9, 9, 9], [9, 5, 5, 6])) == pytest.approx(20)
+
+
+def test_eps_to_half_is_linear_between_the_points_of_the_grid():
+    # SGD: 60 at 0.2, 20 at 0.3: half at 0.225. DP-SGD: 90 at 0, 40 at 0.1: half at 0.08.
+    pair = fgsm([10, 8, 6, 2], [9, 4, 4, 1])
+    assert measures.fgsm_eps_to_half(pair) == pytest.approx(0.225 - 0.08)
+
+
+@pytest.mark.parametrize(("curve", "eps"), [([5, 4, 3, 2], 0.0), ([9, 5, 3, 2], 0.1)])
+def test_eps_to_half_where_a_point_of_the_grid_is_the_half(curve, eps):
+    pair = fgsm([10, 8, 6, 0], curve)
+    assert measures.fgsm_eps_to_half(pair) == pytest.approx(0.2 + 0.1 / 6 - eps)
+
+
+def test_a_curve_that_stays_above_a_half_has_no_eps():
+    with pytest.raises(measures.MeasureError, match=r"above one half up to eps 0.3"):
+        measures.fgsm_eps_to_half(fgsm([10, 8, 7, 6], [9, 5, 4, 1]))
+
+
+def test_pgd_looks_at_the_last_iterate_of_the_asked_number_of_steps():
+    correct = first_right([[8, 7], [4, 2]])
+    weak = first_right([[6, 5], [1, 0]])
+    first = np.zeros((2, 10), np.int16) - 1
+    wrong = first.copy()
+    wrong[:, 9] = 0  # DP-SGD has one image wrong to begin with
+    grid = {"eps": np.array([0.1, 0.3]), "steps": STEPS}
+    pair = {
+        "sgd": grid | {"correct": correct, "first_success": first},
+        "dpsgd": grid | {"correct": weak, "first_success": wrong},
+    }
+    assert measures.pgd_accuracy(pair, model="sgd", eps=0.3, steps=40) == 20
+    assert measures.pgd_accuracy(pair, model="dpsgd", eps=0.1, steps=30) == 60
+    assert measures.pgd_gap(pair, eps=0.3, steps=30) == pytest.approx(30)
+    assert measures.pgd_excess_gap(pair, eps=0.3, steps=30) == pytest.approx(20)
+
+
+def test_ever_fooled_counts_the_iterates_up_to_the_asked_steps():
+    first = np.array([[-1, 0, 1, 30, 31, 40]], np.int16)
+    pair = {"sgd": {"eps": np.array([0.1]), "steps": STEPS, "first_success": first}}
+    at = {s: measures.pgd_ever_fooled_accuracy(pair, model="sgd", eps=0.1, steps=s) for s in STEPS}
+    assert at == {30: pytest.approx(300 / 6), 40: pytest.approx(100 / 6)}
+
+
+def test_eps_and_steps_that_are_not_in_the_record_are_named():
+    with pytest.raises(ValueError, match=r"no eps 0.12 in the record: its grid is \[0.0, 0.1,"):
+        measures.fgsm_gap(fgsm([9] * 4, [8] * 4), eps=0.12)
+    record = pgd_record(np.random.default_rng(0), n=5)
+    with pytest.raises(ValueError, match=r"no steps 20 in the record: its grid is \[30, 40\]"):
+        measures.pgd_accuracy({"sgd": record}, model="sgd", eps=0.1, steps=20)
+
+
+def test_models_attacked_on_different_grids_are_refused():
+    pair = fgsm([9] * 4, [8] * 4)
+    pair["dpsgd"]["eps"] = EPS[::-1]
+    with pytest.raises(ValueError, match="different grids of eps"):
+        measures.fgsm_gap(pair, eps=0.1)
+
+
+# -- arithmetic ---------------------------------------------------------------------------------
+
+
+def test_eq1_gives_the_budget_that_facts_section_4_lists():
+    assert measures.eq1_budget(delta=1e-6) == pytest.approx(4.076, abs=5e-4)
+    assert measures.eq1_budget(delta=1e-5) == pytest.approx(3.727, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "exact"), [(80.63, 61.1, 19.53), (1.0, 0.23, 0.77), (10.15, 4.36, 5.79)]
+)
+def test_differences_are_exact(a, b, exact):
+    assert measures.difference(minuend=a, subtrahend=b) == exact
+
+
+# -- over images --------------------------------------------------------------------------------
+
+CASES = {
+    "clean_accuracy": {"model": "sgd"},
+    "clean_gap": {},
+    "fgsm_gap": {"eps": 0.1},
+    "fgsm_excess_gap": {"eps": 0.3},
+    "fgsm_smallest_excess": {},
+    "fgsm_largest_gap_at": {},
+    "fgsm_eps_to_half": {},
+    "pgd_accuracy": {"model": "dpsgd", "eps": 0.3, "steps": 40},
+    "pgd_ever_fooled_accuracy": {"model": "sgd", "eps": 0.1, "steps": 30},
+    "pgd_gap": {"eps": 0.1, "steps": 30},
+    "pgd_excess_gap": {"eps": 0.3, "steps": 30},
+}
+
+
+def random_pair(name: str, *, n: int) -> dict:
+    rng = np.random.default_rng(3)
+    if name.startswith("clean"):
+        return {m: {"correct_test": rng.random(n) < 0.8} for m in measures.MODELS}
+    if name.startswith("pgd"):
+        return {m: pgd_record(rng, n=n) for m in measures.MODELS}
+    levels = {"sgd": [0.95, 0.8, 0.6, 0.2], "dpsgd": [0.9, 0.6, 0.4, 0.1]}
+    return {
+        m: {"eps": EPS, "correct": rng.random((4, n)) < np.array(p)[:, None]}
+        for m, p in levels.items()
+    }
+
+
+def test_every_measure_of_a_pair_is_checked_here():
+    assert CASES.keys() == MEASURES.keys()
+    assert not MEASURES.keys() & ARITHMETIC.keys()
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_resampled_measures_equal_a_resampling_of_every_array(name):
+    n = 61
+    pair = random_pair(name, n=n)
+    fast = MEASURES[name](measures.resampled(pair), **CASES[name])
+    assert fast.shape == (measures.RESAMPLES,)
+    for r in (0, 1, 500):
+        drawn = np.repeat(np.arange(n), measures._counts(n)[r].astype(int))
+        slow = {
+            m: {k: v[..., drawn] if v.shape[-1] == n else v for k, v in record.items()}
+            for m, record in pair.items()
+        }
+        assert fast[r] == pytest.approx(MEASURES[name](slow, **CASES[name]))
+
+
+def test_a_resample_draws_as_many_images_as_there_are():
+    assert (measures._counts(50).sum(1) == 50).all()
+
+
+def test_the_interval_is_paired_over_images():
+    # Both models are wrong on the same images but for ten: alone each accuracy is uncertain by
+    # three points, their difference by about one.
+    sgd = first_right(500, n=1000)
+    dpsgd = first_right(490, n=1000)
+    pair = {"sgd": {"correct_test": sgd}, "dpsgd": {"correct_test": dpsgd}}
+    gap = measures.interval_over_images("clean_gap", pair)
+    assert 0 < gap.low < 1 < gap.high < 2
+    alone = measures.interval_over_images("clean_accuracy", pair, model="sgd")
+    assert alone.low == pytest.approx(46.9, abs=0.5)
+    assert alone.high == pytest.approx(53.1, abs=0.5)
+    assert measures.interval_over_images("clean_gap", pair) == Interval(gap.low, gap.high)
+
+
+def test_models_of_different_test_images_cannot_be_resampled_together():
+    pair = {"sgd": {"correct_test": first_right(5)}, "dpsgd": {"correct_test": first_right(5, n=9)}}
+    with pytest.raises(ValueError, match=r"same test images, got \[9, 10\]"):
+        measures.resampled(pair)
+
+
+# -- which reading ------------------------------------------------------------------------------
+
+TARGETS = {"sgd": Target(99.14, 0.3), "dpsgd": Target(96.53, 1.0)}
+GOOD, SLOW = {"sgd": 99.2, "dpsgd": 96.0}, {"dpsgd": 92.8}
+NAMES = list(registry.CANDIDATES)
+
+
+@pytest.mark.parametrize(
+    ("value", "reached"), [(99.14, True), (99.44, True), (98.84, True), (99.45, False)]
+)
+def test_a_tolerance_includes_its_boundary(value, reached):
+    assert TARGETS["sgd"].reached(value) is reached
+
+
+def test_boundaries_that_floats_miss_are_within():
+    assert Target(0.12, 0.02).reached(0.14)
+    assert Target(2.6, 0.7).reached(3.3)
+
+
+def runs(**by_position: dict) -> dict:
+    """Accuracies by candidate, from c0=..., c5=..."""
+    return {NAMES[int(name[1:])]: value for name, value in by_position.items()}
+
+
+def test_the_first_candidate_that_reaches_both_is_the_choice(monkeypatch):
+    monkeypatch.setattr(registry, "MATCHED", NAMES[2])
+    found = settled(runs(c0=SLOW, c1=SLOW, c2=GOOD, c3=GOOD), TARGETS)
+    assert (found.choice, found.open, found.disagreement) == (NAMES[2], [], "")
+    assert [c.status for c in found.candidates[:5]] == ["misses"] * 2 + ["reaches"] * 2 + ["open"]
+    assert found.candidates[0].accuracies == SLOW
+
+
+def test_a_candidate_must_reach_both_accuracies():
+    found = settled(runs(c0={"sgd": 98.0, "dpsgd": 96.5}, c1={"dpsgd": 96.5}), TARGETS)
+    assert [c.status for c in found.candidates[:2]] == ["misses", "open"]
+    assert found.choice is None
+
+
+def test_a_choice_with_open_candidates_before_it_says_so():
+    assert settled(runs(c0=SLOW, c3=GOOD), TARGETS).open == [NAMES[1], NAMES[2]]
+
+
+def test_it_tells_when_the_registry_names_another_reading(monkeypatch):
+    monkeypatch.setattr(registry, "MATCHED", NAMES[5])
+    other = settled(runs(c0=SLOW, c1=SLOW, c2=GOOD), TARGETS).disagreement
+    assert other.endswith(f"but the records settle {NAMES[2]!r}")
+    missed = settled(runs(c5=SLOW), TARGETS).disagreement
+    assert NAMES[5] in missed
+    assert missed.endswith("no run reaches both")
+    assert settled({}, TARGETS).disagreement == ""
+
+
+def test_none_is_the_choice_when_every_candidate_misses():
+    found = settled(dict.fromkeys(NAMES, SLOW), TARGETS)
+    assert found.choice is None
+    assert found.open == []
+    assert found.disagreement
