@@ -66,9 +66,8 @@ def main(rounds: int) -> None:
             spent = seconds(lambda step=step: step(x, y))
             if round_ >= 2:
                 times[name].append(spent)
-    print(
-        f"{device.describe(torch.device('cpu'))}, {torch.get_num_threads()} threads, {rounds} rounds"
-    )
+    where = device.describe(torch.device("cpu"))
+    print(f"{where}, {torch.get_num_threads()} threads, {rounds} rounds")
     for other in ("plain", "plain_cl", "opacus hooks"):
         ratio = statistics.median(a / b for a, b in zip(times["fast"], times[other], strict=True))
         print(f"DP-SGD (fast) / {other}: {ratio:.2f}")

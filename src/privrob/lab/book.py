@@ -242,9 +242,12 @@ def _assemble(executed: Sequence[Path]) -> Path:
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(paths.repository() / "book", source)
     (source / "notebooks").mkdir()
-    for path in executed:
-        shutil.copy(path, source / "notebooks")
     notebooks = {path.stem: nbformat.read(path, as_version=4) for path in executed}
+    for name, notebook in notebooks.items():
+        for cell in notebook.cells:  # headline numbers are for programs, not for readers
+            outputs = cell.get("outputs", [])
+            outputs[:] = [o for o in outputs if HEADLINE not in o.get("data", {})]
+        nbformat.write(notebook, source / "notebooks" / f"{name}.ipynb")
     for name, text in pages.write(notebooks).items():
         target = source / name
         target.parent.mkdir(exist_ok=True)

@@ -69,17 +69,19 @@ def number(value: float, unit: str) -> str:
 
 def verdict_summary(entries: Sequence[Entry]) -> str:
     """Headline verdicts by exhibit, of the literal reading, with the whole denominator."""
+    tallies = claims.summary(entries)
+    used = [word for word in WORDS if any(t.words[word] for t in tallies)]
     rows = [
-        [escape(_exhibit(t.exhibit)), *(t.words[word] or "·" for word in WORDS), t.total]
-        for t in claims.summary(entries)
+        [escape(_exhibit(t.exhibit)), *(t.words[word] or "·" for word in used), t.total]
+        for t in tallies
     ]
-    words = [chip("verdict", word) for word in WORDS]
+    words = [chip("verdict", word) for word in used]
     missing = _missing(entries)
     note = (
         "Counted are the claims of each exhibit by their verdict in the *literal* reading; "
         "the [claims page](claims.md) has the *matched* reading beside it."
     )
-    return "\n\n".join([*missing, note, table(["exhibit", *words, "claims"], rows)])
+    return "\n\n".join([*missing, note, table(["exhibit", *words, "all claims"], rows)])
 
 
 def _missing(entries: Sequence[Entry]) -> list[str]:

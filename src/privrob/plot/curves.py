@@ -90,7 +90,7 @@ def accuracy_curves(
 ) -> None:
     """Draw accuracy in percent from 0 to 100. `x=None` leaves the axis to the panel below."""
     with style():
-        ax.set_ylim(0, 100)
+        ax.set_ylim(0, 112)  # room for the words of a point near 100
         label_axes(ax, y="accuracy (%)", x=x)
         _draw_all(ax, curves, anchors)
 
