@@ -18,7 +18,7 @@ def mnist(**changes):
 
 
 NETWORKS = {
-    "paper": (lambda: mnist(), (1, 28, 28)),
+    "paper": (mnist, (1, 28, 28)),
     "normalised, two hidden layers": (lambda: mnist(hidden=(30, 20), normalize=True), (1, 28, 28)),
     "linear": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(27, 4, bias=False)), (3, 3, 3)),
     "stride, padding, colour": (

@@ -1,0 +1,122 @@
+"""A fingerprint moves with the code behind a task, wherever that is, and with nothing else."""
+
+import importlib
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from privrob.lab import fingerprint as module
+from privrob.lab import tasks
+
+SOURCES = {
+    "__init__": "",
+    "work": '''
+"""A module."""
+from specimen import near
+from specimen.lab import spec
+from specimen.near import twice
+
+SCALE = 3
+OTHER = 5
+
+
+def task(x):
+    """Does the work."""
+    return helper(twice(x)) * SCALE
+
+
+def helper(x):
+    from specimen.far import add  # imported late
+    return near.half(x)
+
+
+def unrelated(x):
+    return x - OTHER
+''',
+    "near": "from specimen import far\n\n\ndef twice(x):\n    return far.add(x, x)\n",
+    "far": "def add(a, b):\n    return a + b\n",
+    "lab": "class spec:\n    pass\n",
+}
+
+
+@pytest.fixture
+def taken(tmp_path, monkeypatch):
+    """A function that writes the sources, with changes, and returns the task's fingerprint."""
+    monkeypatch.setattr(module, "PACKAGE", "specimen")
+    monkeypatch.setattr(module, "IN_THE_KEY", ("specimen.lab",))
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = tmp_path / "specimen"
+    folder.mkdir()
+
+    def take(changes=()):
+        for name, text in SOURCES.items():
+            for where, old, new in changes:
+                if where == name:
+                    assert old in text
+                    text = text.replace(old, new)
+            (folder / f"{name}.py").write_text(text)
+        module._path.cache_clear()
+        module._tree.cache_clear()
+        importlib.invalidate_caches()
+        return module.fingerprint(SimpleNamespace(__module__="specimen.work", __name__="task"))
+
+    yield take
+    for name in [n for n in sys.modules if n.split(".")[0] == "specimen"]:
+        del sys.modules[name]  # looking for a module imports its parents
+    module._path.cache_clear()
+    module._tree.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("work", "Does the work.", "Does all of the work."),
+        ("work", "A module.", "Another text."),
+        ("work", "  # imported late", ""),
+        ("work", "def task(x):", "\n\n# a remark\ndef task( x ):"),
+        ("work", "return x - OTHER", "return x - OTHER - 1"),
+        ("work", "OTHER = 5", "OTHER = 6"),
+        ("far", "    return", '    """Adds."""\n    # simple\n    return'),
+        ("lab", "pass", "x = 1"),
+    ],
+    ids=lambda change: f"{change[0]}: {change[2].strip()[:20]}",
+)
+def test_words_layout_and_unrelated_code_age_nothing(taken, change):
+    assert taken() == taken([change])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("work", "* SCALE", "+ SCALE"),
+        ("work", "SCALE = 3", "SCALE = 4"),
+        ("work", "near.half(x)", "near.half(x) + 1"),
+        ("near", "far.add(x, x)", "far.add(x, 2 * x)"),
+        ("far", "a + b", "b + a"),
+    ],
+    ids=lambda change: f"{change[0]}: {change[2]}",
+)
+def test_code_ages_the_task_wherever_it_is(taken, change):
+    assert taken() != taken([change])
+
+
+def test_each_kind_has_its_own_fingerprint():
+    taken = {kind: module.fingerprint(task) for kind, task in tasks.TASKS.items()}
+    assert len(set(taken.values())) == len(taken)
+
+
+def reached(task):
+    return module._reached(task.__module__, task.__name__)[1]
+
+
+def test_training_rests_on_its_loop_and_attacks_rest_on_theirs():
+    assert {"privrob.training.loop", "privrob.training.private", "privrob.models"} <= reached(
+        tasks.train
+    )
+    assert {"privrob.attacks.gradient", "privrob.evaluate"} <= reached(tasks.pgd)
+    assert "privrob.training.private" not in reached(tasks.pgd)
+
+
+def test_what_the_key_names_is_left_out():
+    assert not [m for m in reached(tasks.train) if m.startswith(module.IN_THE_KEY)]

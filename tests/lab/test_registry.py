@@ -1,0 +1,105 @@
+"""The registry: stable keys, readings, profiles, names."""
+
+import pytest
+
+from privrob.lab import registry
+from privrob.lab.registry import CANDIDATES, EXPERIMENTS, READINGS, Experiment, pair
+from privrob.lab.run import key_of
+from privrob.lab.spec import DpSgd, Fgsm, Train, seed_for, spec_digest
+
+LITERAL = pair(*READINGS["literal"], reading="literal", seed=0)
+
+
+def test_the_key_of_a_spec_never_changes():
+    # Committed on purpose: with another key or another seed, every stored record would be lost.
+    assert key_of(LITERAL["sgd"]) == "3442753d10f4c67b"
+    assert key_of(LITERAL["dpsgd"]) == "870f3ee9b4aedba4"
+    assert seed_for(spec_digest(LITERAL["sgd"]), "batches/0") == 1375411081941200013
+
+
+def test_another_experiment_shifts_nothing(monkeypatch):
+    def all_of_them():
+        return {
+            key_of(v.spec): seed_for(spec_digest(v.train), "batches/0")
+            for e in list(EXPERIMENTS.values())
+            for v in e.variants("paper")
+        }
+
+    before = all_of_them()
+    wrap = EXPERIMENTS["tursynbek2020/fgsm"].wrap
+    extra = Experiment("a/first", "a", "Table 0", "Comes before all others", wrap)
+    monkeypatch.setattr(registry, "EXPERIMENTS", {extra.name: extra} | EXPERIMENTS)
+    monkeypatch.setattr(registry, "SEEDS", (7, *registry.SEEDS))
+    after = all_of_them()
+    assert before.items() <= after.items()
+    assert len(after) > len(before)
+
+
+def test_the_base_pair_has_the_papers_settings():
+    sgd, dp = LITERAL["sgd"].training, LITERAL["dpsgd"].training
+    assert (sgd.lr, sgd.epochs, sgd.batch_size) == (0.05, 50, 256)
+    assert (dp.lr, dp.epochs, dp.batch_size) == (0.05, 50, 256)
+    assert isinstance(dp, DpSgd)
+    assert dp.sample_rate == 256 / 60000
+    assert (dp.noise_multiplier, dp.clip_norm) == (1.3, 1.0)
+
+
+def test_readings_are_settled_on_a_seed_that_is_not_reported():
+    chosen = EXPERIMENTS["tursynbek2020/readings"].variants("paper")
+    assert {v.seed for v in chosen} == {registry.SELECTION_SEED}
+    assert registry.SELECTION_SEED not in registry.SEEDS
+    assert {v.note for v in chosen} == set(CANDIDATES)
+    assert EXPERIMENTS["tursynbek2020/readings"].variants("quick") == []
+
+
+def test_readings_are_candidates():
+    assert "literal" in READINGS
+    assert all(settings in CANDIDATES.values() for settings in READINGS.values())
+
+
+@pytest.mark.parametrize("profile", ["paper", "quick", "live"])
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_variants_of_an_experiment_are_distinct(name, profile):
+    variants = EXPERIMENTS[name].variants(profile)
+    assert len({key_of(v.spec) for v in variants}) == len(variants)
+
+
+def test_live_attacks_the_papers_models_on_the_slice():
+    paper = {key_of(v.train) for v in EXPERIMENTS["tursynbek2020/fgsm"].variants("paper")}
+    for v in EXPERIMENTS["tursynbek2020/fgsm"].variants("live"):
+        assert key_of(v.train) in paper
+        assert isinstance(v.spec, Fgsm)
+        assert v.spec.data.name == "mnist_slice"
+
+
+def test_quick_is_labelled_reduced_and_differs_as_the_table_says():
+    quick = EXPERIMENTS["tursynbek2020/fgsm"].variants("quick")
+    assert {v.train.scale for v in quick} == {"reduced"}
+    full = EXPERIMENTS["tursynbek2020/base"].variants("paper")[0].spec
+    small = EXPERIMENTS["tursynbek2020/base"].variants("quick")[0].spec
+    assert isinstance(small, Train)
+    rows = {
+        row["setting"]: (row["paper"], row["quick"]) for row in registry.difference(full, small)
+    }
+    assert rows["data.name"] == ("mnist", small.data.name)
+    assert rows["scale"] == ("paper", "reduced")
+    assert "seed" not in rows
+
+
+def test_one_seed_alone():
+    variants = EXPERIMENTS["tursynbek2020/base"].variants("paper", seed=5)
+    assert {v.seed for v in variants} == {5}
+
+
+def test_names_and_patterns():
+    assert [e.name for e in registry.matching("tursynbek2020/fgsm")] == ["tursynbek2020/fgsm"]
+    assert [e.name for e in registry.matching("*")] == list(EXPERIMENTS)
+    with pytest.raises(ValueError, match="did you mean 'tursynbek2020/fgsm'"):
+        registry.matching("tursynbek2020/fgms")
+    with pytest.raises(ValueError, match="profile: no 'papr'; did you mean 'paper'"):
+        registry.experiment("tursynbek2020/pgd").variants("papr")
+
+
+def test_the_command_names_the_experiment_and_the_profile():
+    command = EXPERIMENTS["tursynbek2020/pgd"].command
+    assert command == "privrob run tursynbek2020/pgd --profile paper"
