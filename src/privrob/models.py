@@ -77,4 +77,4 @@ def build(name: str, *, seed: int, **settings: object) -> nn.Module:
         raise ValueError(f"no model {name!r}; there are {', '.join(sorted(MODELS))}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return MODELS[name](**settings).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        return MODELS[name](**settings).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

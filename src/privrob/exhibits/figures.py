@@ -1,0 +1,163 @@
+"""Curves, stamps and captions from groups: what a figure of a notebook is made of."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from privrob import evaluate, plot
+from privrob.attacks import fgsm_grid
+from privrob.exhibits.groups import MODELS, Group
+from privrob.lab import statements
+from privrob.lab.measures import Pair
+from privrob.lab.run import Result
+from privrob.lab.statements import Claim
+
+# -- published values ---------------------------------------------------------------------------
+
+
+def claim(id: str) -> Claim:
+    """The claim of that id, 'figure2/gap-at-0.12', of tursynbek2020."""
+    by_id = {c.id: c for c in statements.load()}
+    return by_id[f"tursynbek2020/{id}"]
+
+
+def printed(id: str) -> float:
+    """The number that the paper prints for a claim."""
+    return float(claim(id).published)
+
+
+def clean_anchors() -> list[plot.Anchor]:
+    """The printed accuracies on clean images; they lie so near that one text names both."""
+    sgd, dpsgd = (printed(f"clean/{model}") for model in MODELS)
+    both = f"{sgd:g} and {dpsgd:g}"
+    return [plot.Anchor(0.0, sgd, both, side="right"), plot.Anchor(0.0, dpsgd)]
+
+
+def gap_anchors() -> list[plot.Anchor]:
+    """The printed gaps: on clean images, and the largest under FGSM."""
+    largest = claim("figure2/gap-at-0.12")
+    clean = printed("clean/gap")
+    at = largest.arguments["eps"]
+    value = float(largest.published)
+    return [
+        plot.Anchor(0.0, clean, f"{clean:g}", side="above right"),
+        plot.Anchor(at, value, f"{value:g} at ε = {at:g}"),
+    ]
+
+
+# -- curves -------------------------------------------------------------------------------------
+
+
+def accuracy(pair: Pair, model: str) -> Any:
+    """Accuracy under FGSM by eps, percent."""
+    return 100 * pair[model]["correct"].mean(-1)
+
+
+def accuracy_curves(groups: Iterable[Group]) -> list[plot.Curve]:
+    """Accuracy under FGSM: one curve a group and model."""
+    return [
+        _curve(group, lambda pair, m=model: accuracy(pair, m), f"{name}, {_short(group)}", model)
+        for group in groups
+        for model, name in MODELS.items()
+    ]
+
+
+def gap_curves(groups: Iterable[Group]) -> list[plot.Curve]:
+    """Accuracy of SGD minus that of DP-SGD, paired by seed or by image."""
+    return [
+        _curve(g, lambda pair: accuracy(pair, "sgd") - accuracy(pair, "dpsgd"), _short(g), "")
+        for g in groups
+    ]
+
+
+def _curve(group: Group, measure: Any, label: str, model: str) -> plot.Curve:
+    e = group.estimate(measure)
+    assert e is not None  # shares are never missing
+    eps = group.rows[0].result.arrays["eps"].tolist()
+    ends = (e.mean.tolist(), e.low.tolist(), e.high.tolist())
+    return plot.Curve(eps, *ends, label, group.tier, group.source, model)
+
+
+def _short(group: Group) -> str:
+    return group.source or group.tier
+
+
+# -- captions and stamps ------------------------------------------------------------------------
+
+
+def lead(groups: Sequence[Group], *, published: bool = True, derived: bool = False) -> str:
+    """The words a caption begins with: 'Published, recorded and executed (quick and zoo)'."""
+    sources = [s for s in ("zoo", "quick") if s in {g.source for g in groups}]
+    words = ["published"] * published
+    words += ["recorded"] * any(g.tier == "recorded" for g in groups)
+    words += [f"executed ({' and '.join(sources)})"] * bool(sources)
+    words += ["derived"] * derived
+    *first, last = words
+    text = f"{', '.join(first)} and {last}" if first else last
+    return text[0].upper() + text[1:]
+
+
+def stamp(
+    groups: Sequence[Group],
+    command: str,
+    *,
+    published: bool = True,
+    derived: bool = False,
+    extra: Sequence[Result] = (),
+) -> plot.Stamp:
+    """The evidence behind a figure of these groups (and of `extra` results)."""
+    tiers = ["published"] * published + [g.tier for g in groups] + ["derived"] * derived
+    results = [row.result for g in groups for row in g.rows] + list(extra)
+    manifests = [r.manifest for r in results]
+    profiles = {"quick": "quick", "zoo": "zoo on the first test images", "": "paper"}
+    return plot.Stamp(
+        tiers=tuple(dict.fromkeys(tiers)),
+        profile=" and ".join(dict.fromkeys(profiles[g.source] for g in groups)),
+        device="; ".join(dict.fromkeys(m["device"] for m in manifests)),
+        seeds=tuple(sorted({seed for g in groups for seed in g.seeds})),
+        date=_span([m["created"][:10] for m in manifests]),
+        keys=tuple(dict.fromkeys(r.key for r in results)),
+        state=worst(r.state for r in results),
+        command=command,
+    )
+
+
+def worst(states: Iterable[str]) -> str:
+    """The least of fresh, verified and stale."""
+    return max(states, key=plot.stamp.STATES.index, default="fresh")
+
+
+def _span(days: Sequence[str]) -> str:
+    ends = sorted({min(days), max(days)}) if days else []
+    return " to ".join(ends)
+
+
+def bands(groups: Sequence[Group]) -> str:
+    """What the intervals of these groups are over, as sentences for a caption."""
+    texts = []
+    for g in groups:
+        n = len(g.seeds)
+        over = f"{n} seeds" if n > 1 else "its test images (one seed)"
+        texts.append(f"{g.name}: over {over}")
+    return f"Intervals are 95 %; {'; '.join(texts)}." if texts else ""
+
+
+# -- images -------------------------------------------------------------------------------------
+
+
+def strip(
+    networks: dict[str, nn.Module], image: Tensor, label: Tensor, *, eps: Sequence[float]
+) -> tuple[Any, str, list[dict[str, object]]]:
+    """One image (1, 1, H, W) under FGSM on each network: the figure, its alt text, its data."""
+    images, titles, rows = [], [], []
+    for model, network in networks.items():
+        for radius, x in zip(eps, fgsm_grid(network, image, label, eps=eps), strict=True):
+            answer = int(evaluate.logits(network, x).argmax())
+            images.append(x[0, 0].cpu().numpy())
+            titles.append(f"{MODELS[model]}, ε = {radius:g}\nsays {answer}")
+            rows.append({"model": model, "eps": radius, "answer": answer, "label": int(label)})
+    figure = plot.image_strip(np.stack(images), titles, per_row=len(eps))
+    alt = "; ".join(t.replace("\n", " ") for t in titles)
+    return figure, f"The digit {int(label)} under FGSM. {alt}.", rows

@@ -1,0 +1,263 @@
+"""Tables of a notebook: values beside the published ones, diagnostics, verdicts, settings."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from privrob import evaluate, plot, privacy
+from privrob.exhibits.figures import worst
+from privrob.exhibits.groups import MODELS, Group
+from privrob.lab import claims, registry, statements
+from privrob.lab.claims import Assessment
+from privrob.lab.measures import MEASURES
+from privrob.lab.run import sizes
+from privrob.lab.spec import DpSgd, Train, flat, plain
+from privrob.lab.statements import Claim
+from privrob.training.loop import updates_per_epoch
+
+Row = dict[str, object]
+_DIGITS = {"eps": 3}
+
+
+# -- values beside the published ones -----------------------------------------------------------
+
+
+def beside_published(chosen: Iterable[Claim], groups: Sequence[Group]) -> list[Row]:
+    """A row for each claim: its name and unit, the printed value, each group's value."""
+    return [
+        {"what": short(c), "unit": c.unit, "published": _printed(c)}
+        | {_column(g): _value(c, g) for g in groups}
+        for c in chosen
+    ]
+
+
+def short(c: Claim) -> str:
+    """A claim's name for a narrow column: 'ε = 0.3, 40 steps: SGD', 'largest gap at'."""
+    *attack, tail = c.id.split("/")[2:]
+    name = MODELS.get(tail, tail.replace("-", " "))
+    for eps, steps in re.findall(r"eps([\d.]+)-steps(\d+)", "".join(attack)):
+        return f"ε = {eps}, {steps} steps: {name}"
+    return f"clean: {name}" if c.exhibit == "clean" else name
+
+
+def measured(experiment: str, *, kinds: Sequence[str] = ("value",)) -> list[Claim]:
+    """The claims that an experiment's records bear on, of these kinds, in the paper's order."""
+    return [c for c in statements.load() if c.experiment == experiment and c.kind in kinds]
+
+
+def _column(group: Group) -> str:
+    return group.name.replace(", ", "\n")
+
+
+def _printed(c: Claim) -> object:
+    if isinstance(c.published, str):
+        return f"“{c.published}”"
+    return plot.Value(float(c.published), tier="published", digits=2)
+
+
+def _value(c: Claim, group: Group, measure: str | None = None) -> plot.Value | None:
+    e = group.estimate(lambda pair: MEASURES[measure or c.measure](pair, **c.arguments))
+    if e is None:
+        return None
+    facts: dict[str, Any] = {"tier": group.tier, "source": group.source}
+    facts["digits"] = _DIGITS.get(c.unit, 2)
+    n = e.n if e.n > 1 else None
+    return plot.Value(float(e.mean), float(e.low), float(e.high), n, **facts)
+
+
+def beside_one_another(
+    chosen: Iterable[Claim], columns: Mapping[str, tuple[Group, str]]
+) -> list[Row]:
+    """A row for each claim, where each column names its group and its measure."""
+    return [
+        {"what": short(c)} | {name: _value(c, g, m) for name, (g, m) in columns.items()}
+        for c in chosen
+    ]
+
+
+def pgd_variants(groups: Sequence[Group]) -> dict[str, tuple[Group, str]]:
+    """Columns for `beside_one_another`: last and any iterate of each group, or last alone."""
+    columns: dict[str, tuple[Group, str]] = {}
+    for g in groups:
+        columns[f"{_column(g)},\nlast iterate"] = (g, "pgd_accuracy")
+        if not g.note:
+            columns[f"{_column(g)},\nevery iterate"] = (g, "pgd_ever_fooled_accuracy")
+    return columns
+
+
+# -- diagnostics --------------------------------------------------------------------------------
+
+
+def diagnostics(fgsm: Sequence[Group], pgd: Sequence[Group]) -> list[Row]:
+    """Reasons to doubt each group's robustness; of several seeds the worst is shown."""
+    unbroken = {
+        model: name.replace("-", "\N{NON-BREAKING HYPHEN}") for model, name in MODELS.items()
+    }
+    return [
+        {"evidence": group.name, "model": name} | _doubts(group, _partner(group, pgd), model)
+        for group in fgsm
+        for model, name in unbroken.items()
+    ]
+
+
+def _partner(group: Group, others: Sequence[Group]) -> Group | None:
+    same = (group.tier, group.source, group.reading, "")
+    return next((g for g in others if (g.tier, g.source, g.reading, g.note) == same), None)
+
+
+def _doubts(group: Group, pgd: Group | None, model: str) -> Row:
+    walked = dict(zip(pgd.seeds, pgd.pairs, strict=True)) if pgd else {}
+    found = [
+        _diagnose(pair[model], walked[seed][model] if seed in walked else None)
+        for seed, pair in zip(group.seeds, group.pairs, strict=True)
+    ]
+    flat = max(pair[model]["zero_gradient"].mean() for pair in group.pairs)
+    rise = max(found, key=lambda d: d.largest_rise)
+    excess = [d.fgsm_excess for d in found if d.fgsm_excess is not None]
+    facts: dict[str, Any] = {"tier": group.tier, "source": group.source, "digits": 1}
+    return {
+        "zero input\ngradient, %": plot.Value(100 * float(flat), **facts),
+        "accuracy rises\nwith ε by, points": plot.Value(100 * rise.largest_rise, **facts),
+        "at ε": f"{rise.rise_at:g}" if rise.rise_at is not None else "never",
+        "FGSM beats PGD\nby, points": plot.Value(100 * max(excess), **facts) if excess else None,
+    }
+
+
+def _diagnose(fgsm: Mapping[str, Any], pgd: Mapping[str, Any] | None) -> evaluate.Diagnosis:
+    """One model and seed, over the images that both attacks had."""
+    if pgd is None:
+        return evaluate.diagnose(_curve(fgsm["eps"], fgsm["correct"]))
+    n = min(fgsm["correct"].shape[-1], pgd["correct"].shape[-1])
+    last = int(np.argmax(pgd["steps"]))
+    walked = _curve(pgd["eps"], pgd["correct"][:, last, :n])
+    compared = evaluate.diagnose(_curve(fgsm["eps"], fgsm["correct"][:, :n]), pgd=walked)
+    whole = evaluate.diagnose(_curve(fgsm["eps"], fgsm["correct"]))
+    return evaluate.Diagnosis(whole.largest_rise, whole.rise_at, compared.fgsm_excess)
+
+
+def _curve(eps: Any, correct: Any) -> dict[float, float]:
+    return dict(zip(eps.tolist(), correct.mean(-1).tolist(), strict=True))
+
+
+# -- privacy ------------------------------------------------------------------------------------
+
+DELTAS = (1e-5, 1e-6)  # the second is the paper's
+
+
+def budgets(*, seed: int) -> list[Row]:
+    """What each DP-SGD run, of every reading and of profile quick, costs in privacy."""
+    trains = {
+        r: registry.pair(*registry.READINGS[r], reading=r, seed=seed) for r in registry.READINGS
+    }
+    trains |= {"quick": registry.quick_pair(seed=seed)}
+    return [_budget(n, train["dpsgd"], delta) for n, train in trains.items() for delta in DELTAS]
+
+
+def _budget(name: str, train: Train, delta: float) -> Row:
+    t = train.training
+    if not isinstance(t, DpSgd):
+        raise ValueError(f"{name} is not trained with DP-SGD: it has no budget")
+    paper = train.scale == "paper"
+    facts: dict[str, Any] = {"tier": "derived" if paper else "executed"}
+    facts |= {"source": "" if paper else "quick"}
+    updates = t.epochs * updates_per_epoch(sizes(train.data)[0], batch_size=t.batch_size)
+    run = {"noise_multiplier": t.noise_multiplier, "sample_rate": t.sample_rate}
+    values = {
+        word: privacy.epsilon(**run, updates=updates, delta=delta, accountant=a)
+        for word, a in (("PRV", "prv"), ("RDP", "rdp"), ("Eq. (1),\nno bound", "eq1"))
+    }
+    return {
+        "run": name,
+        "σ": f"{t.noise_multiplier:g}",
+        "q": f"{t.sample_rate:.4g}",
+        "updates": f"{updates:,}",
+        "δ": f"{delta:.0e}".replace("e-0", "e-"),
+    } | {word: plot.Value(value, **facts) for word, value in values.items()}
+
+
+# -- verdicts -----------------------------------------------------------------------------------
+
+
+def verdicts(*exhibits: str, command: str) -> plot.Figure:
+    """The ledger's lines on these exhibits ('figure2'): headline reading, and the matched one."""
+    entries = [e for e in claims.ledger() if e.claim.exhibit in exhibits]
+    used = [a.evidence for e in entries for a in e.assessments if a.evidence]
+    tiers = [t for t in ("recorded", "derived") for e in entries if _given(e) and e.tier == t]
+    rows: list[Row] = [
+        {"claim": short(e.claim), "published": _printed(e.claim)}
+        | _assessed("literal reading", e.headline, e)
+        | (_assessed("matched reading", e.matched, e) if e.matched else {})
+        for e in entries
+    ]
+    words = ", ".join(dict.fromkeys(["Published", *tiers]))
+    caption = f"{words}: verdicts, by the rules of the page on how to read this book."
+    evidence = plot.Stamp(
+        tiers=("published", *dict.fromkeys(tiers)),
+        profile="paper",
+        device="",
+        seeds=tuple(sorted({s for e in used for s in e.seeds})),
+        date="",
+        keys=tuple(dict.fromkeys(k for e in used for k in e.records)),
+        state=worst(s for e in used for s in e.states),
+        command=command,
+    )
+    return plot.table(rows, caption=caption, stamp=evidence)
+
+
+def _given(entry: claims.Entry) -> bool:
+    return any(a.evidence for a in entry.assessments)
+
+
+def _assessed(reading: str, a: Assessment, entry: claims.Entry) -> Row:
+    e = a.evidence
+    if e is None:
+        return {reading: None, f"verdict,\n{reading}": str(a.verdict)}
+    low, high = (None, None) if np.isnan(e.low) else (e.low, e.high)
+    n, digits = e.n if e.n > 1 else None, _DIGITS.get(entry.claim.unit, 2)
+    value = plot.Value(e.value, low, high, n, tier=entry.tier, digits=digits)
+    return {reading: value, f"verdict,\n{reading}": str(a.verdict)}
+
+
+# -- settings -----------------------------------------------------------------------------------
+
+
+def settings(name: str) -> plot.Figure:
+    """Where the readings of an experiment and profile quick differ, for DP-SGD."""
+    paper = registry.experiment(name).variants("paper", seed=registry.LIVE_SEED)
+    specs = {v.reading: v.spec for v in paper if v.model == "dpsgd" and not v.note}
+    small = registry.experiment(name).variants("quick", seed=registry.LIVE_SEED)
+    specs["quick"] = next(v.spec for v in small if v.model == "dpsgd")
+    flats = {column: dict(flat(plain(spec, labels=False))) for column, spec in specs.items()}
+    rows = [
+        {"setting": setting} | {column: values.get(setting) for column, values in flats.items()}
+        for setting in dict.fromkeys(s for values in flats.values() for s in values)
+    ]
+    return words([r for r in rows if len({str(r[column]) for column in flats}) > 1])
+
+
+def words(rows: Sequence[Mapping[str, object]]) -> plot.Figure:
+    """A plain table of settings: no evidence, so no tier and no stamp."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    head = "".join(f'<th scope="col" class="words">{escape(n)}</th>' for n in names)
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td class="words">{escape(_text(r.get(n)))}</td>' for n in names)
+        + "</tr>"
+        for r in rows
+    )
+    html = (
+        f'<div class="privrob"><style>{plot.STYLESHEET}</style><div class="privrob-table" '
+        f'role="region" tabindex="0" aria-label="settings"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div></div>"
+    )
+    lines = ["; ".join(f"{n} {_text(r.get(n))}" for n in names) for r in rows]
+    return plot.Figure(html, "\n".join(lines))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.6g}"
+    return "–" if value is None else str(value)
