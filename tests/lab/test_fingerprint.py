@@ -18,12 +18,13 @@ from specimen.lab import spec
 from specimen.near import twice
 
 SCALE = 3
+SHIFT: int = 7
 OTHER = 5
 
 
 def task(x):
     """Does the work."""
-    return helper(twice(x)) * SCALE
+    return helper(twice(x)) * SCALE + SHIFT
 
 
 def helper(x):
@@ -91,6 +92,7 @@ def test_words_layout_and_unrelated_code_age_nothing(taken, change):
     [
         ("work", "* SCALE", "+ SCALE"),
         ("work", "SCALE = 3", "SCALE = 4"),
+        ("work", "SHIFT: int = 7", "SHIFT: int = 8"),
         ("work", "near.half(x)", "near.half(x) + 1"),
         ("near", "far.add(x, x)", "far.add(x, 2 * x)"),
         ("far", "a + b", "b + a"),

@@ -108,6 +108,7 @@ def stamp(
     extra: Sequence[Result] = (),
 ) -> plot.Stamp:
     """The evidence behind a figure of these groups (and of `extra` results)."""
+    groups = _in_order(groups)
     tiers = ["published"] * published + [g.tier for g in groups] + ["derived"] * derived
     results = [row.result for g in groups for row in g.rows] + list(extra)
     manifests = [r.manifest for r in results]
@@ -124,6 +125,11 @@ def stamp(
     )
 
 
+def _in_order(groups: Iterable[Group]) -> list[Group]:
+    """Recorded, zoo, quick."""
+    return sorted(groups, key=lambda g: ("", "zoo", "quick").index(g.source))
+
+
 def worst(states: Iterable[str]) -> str:
     """The least of fresh, verified and stale."""
     return max(states, key=plot.stamp.STATES.index, default="fresh")
@@ -137,7 +143,7 @@ def _span(days: Sequence[str]) -> str:
 def bands(groups: Sequence[Group]) -> str:
     """What the intervals of these groups are over, as sentences for a caption."""
     texts = []
-    for g in groups:
+    for g in _in_order(groups):
         n = len(g.seeds)
         over = f"{n} seeds" if n > 1 else "its test images (one seed)"
         texts.append(f"{g.name}: over {over}")

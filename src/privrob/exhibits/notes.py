@@ -48,5 +48,5 @@ def held(name: str) -> plot.Figure:
         kept = all(b and lab.store.weights(b.record) for b in bases)
         zoo = "its models are in the zoo" if kept else "its models are not in the zoo"
         parts.append(f"{reading} reading: {found} of {len(mine)} runs recorded, {zoo}")
-    advice = " `make records` computes what is missing." if missing else ""
+    advice = " To compute what is missing: make records." if missing else ""
     return sentence(f"Held here for {name}: {'; '.join(parts)}.{advice}")

@@ -39,8 +39,14 @@ def short(c: Claim) -> str:
     *attack, tail = c.id.split("/")[2:]
     name = MODELS.get(tail, tail.replace("-", " "))
     for eps, steps in re.findall(r"eps([\d.]+)-steps(\d+)", "".join(attack)):
-        return f"ε = {eps}, {steps} steps: {name}"
+        setting = f"ε = {eps}, {steps} steps:".replace(" ", "\N{NO-BREAK SPACE}")
+        return f"{setting} {_unbroken(name)}"
     return f"clean: {name}" if c.exhibit == "clean" else name
+
+
+def _unbroken(name: str) -> str:
+    """A name that a narrow column does not break at its hyphen."""
+    return name.replace("-", "\N{NON-BREAKING HYPHEN}")
 
 
 def measured(experiment: str, *, kinds: Sequence[str] = ("value",)) -> list[Claim]:
@@ -97,9 +103,10 @@ def diagnostics(fgsm: Sequence[Group], pgd: Sequence[Group]) -> list[Row]:
         model: name.replace("-", "\N{NON-BREAKING HYPHEN}") for model, name in MODELS.items()
     }
     return [
-        {"evidence": group.name, "model": name} | _doubts(group, _partner(group, pgd), model)
+        {"evidence": group.name, "model": _unbroken(name)}
+        | _doubts(group, _partner(group, pgd), model)
         for group in fgsm
-        for model, name in unbroken.items()
+        for model, name in MODELS.items()
     ]
 
 
@@ -174,7 +181,7 @@ def _budget(name: str, train: Train, delta: float) -> Row:
         "σ": f"{t.noise_multiplier:g}",
         "q": f"{t.sample_rate:.4g}",
         "updates": f"{updates:,}",
-        "δ": f"{delta:.0e}".replace("e-0", "e-"),
+        "δ": f"{delta:.0e}".replace("e-0", "e\N{NON-BREAKING HYPHEN}"),
     } | {word: plot.Value(value, **facts) for word, value in values.items()}
 
 

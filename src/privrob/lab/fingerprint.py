@@ -51,6 +51,8 @@ def _bindings(module: str) -> tuple[dict[str, ast.stmt], dict[str, str]]:
             defined[node.name] = node
         elif isinstance(node, ast.Assign):
             defined |= {t.id: node for t in node.targets if isinstance(t, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            defined[node.target.id] = node
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
             imported |= {a.asname or a.name: _target(node.module or "", a.name) for a in node.names}
     return defined, imported

@@ -28,6 +28,7 @@ from privrob.lab import run, tasks
 from privrob.lab import spec as specs
 from privrob.lab.run import Lab, Result
 from privrob.lab.spec import Data, Fgsm, Pgd, Train
+from privrob.lab.surroundings import surroundings
 
 CLEAN_SLACK, ATTACK_SLACK = 1e-3, 0.1  # in logits
 EXCUSED_SHARE = 0.02  # of the images
@@ -88,7 +89,7 @@ def _kept(outcome: Outcome, lab: Lab, kind: str) -> dict[str, Any]:
         "record_fingerprint": outcome.result.manifest["fingerprint"],
         **{name: getattr(outcome, name) for name in names},
         "slack": slacks | {"excused_share": EXCUSED_SHARE},
-    } | lab.surroundings()
+    } | surroundings(lab.device)
 
 
 def _judged(result: Result, method: str, differ: Array, excused: Array) -> Outcome:
@@ -187,7 +188,7 @@ def _prefix(result: Result, spec: Train, lab: Lab) -> Outcome:
     except ValueError as error:
         raise Unchecked(f"its weights are not kept, and {error}") from error
     apart = abs(context.history[0] - float(result.arrays["history"][0]))
-    here, there = lab.surroundings(), result.manifest
+    here, there = surroundings(lab.device), result.manifest
     same = all(here[name] == there[name] for name in ("device", "threads", "versions"))
     method = f"test accuracy after one epoch of training, {apart:.4f} apart"
     return _judged(

@@ -4,16 +4,10 @@
 but its spec, a store and a device, so the same graph can run in this process or on any worker.
 """
 
-import platform
-import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache, cached_property
-from importlib.metadata import version
 from typing import Any
 
 import filelock
@@ -29,9 +23,9 @@ from privrob.lab import tasks
 from privrob.lab.fingerprint import fingerprint
 from privrob.lab.spec import Data, Spec
 from privrob.lab.store import Record, Store, StoreError
+from privrob.lab.surroundings import surroundings
 
 PROFILES = ("quick", "paper")
-LIBRARIES = ("torch", "numpy", "opacus", "privrob")
 Listener = Callable[[Spec, int, int], None]  # a unit begins as 0 of 1, then its own steps
 
 
@@ -229,7 +223,7 @@ class Lab:
             "data": {spec.data.name: checksum_of(spec.data.name)},
             "fingerprint": fingerprint_of(kind),
             "seconds": round(time.monotonic() - begun, 1),
-        } | self.surroundings()
+        } | surroundings(self.device)
         return Result(spec, self.store.save(kind, manifest, output.arrays, output.weights))
 
     def output(self, result: Result) -> tasks.Output:
@@ -261,23 +255,6 @@ class Lab:
         return {
             part: split.first(cut[part] or len(split)).to(self.device)
             for part, split in dataset.splits.items()
-        }
-
-    def surroundings(self) -> dict[str, Any]:
-        """Where and with what a result is computed."""
-        cuda = self.device.type == "cuda"
-        peak = torch.cuda.max_memory_allocated(self.device) if cuda else _peak_bytes()
-        return {
-            "commit": _git("rev-parse", "HEAD"),
-            "uncommitted": bool(_git("status", "--porcelain", "--", "src")),
-            "versions": {name: version(name) for name in LIBRARIES}
-            | {"python": platform.python_version()},
-            "device": device.describe(self.device),
-            "device_kind": self.device.type,
-            "threads": torch.get_num_threads(),
-            "precision": "float32",
-            "peak_memory_mib": round(peak / 2**20),
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
 
@@ -322,19 +299,3 @@ def sizes(wanted: Data) -> tuple[int, int]:
     """(train, test) images of a data set, without reading it; for estimates alone."""
     full = _IMAGES.get(wanted.name, (50000, 10000))
     return wanted.train or full[0], wanted.test or full[1]
-
-
-def _peak_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _git(*words: str) -> str:
-    """The output of a git command in the checkout; empty where there is no git."""
-    try:
-        done = subprocess.run(
-            ["git", *words], cwd=paths.repository(), capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return done.stdout.strip()
