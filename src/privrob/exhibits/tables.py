@@ -99,9 +99,6 @@ def pgd_variants(groups: Sequence[Group]) -> dict[str, tuple[Group, str]]:
 
 def diagnostics(fgsm: Sequence[Group], pgd: Sequence[Group]) -> list[Row]:
     """Reasons to doubt each group's robustness; of several seeds the worst is shown."""
-    unbroken = {
-        model: name.replace("-", "\N{NON-BREAKING HYPHEN}") for model, name in MODELS.items()
-    }
     return [
         {"evidence": group.name, "model": _unbroken(name)}
         | _doubts(group, _partner(group, pgd), model)

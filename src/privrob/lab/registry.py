@@ -75,12 +75,13 @@ READINGS: dict[str, tuple[Model, Sgd]] = {
 def quick_pair(*, seed: int) -> dict[str, Train]:
     """The base pair cut down to seconds: what is replaced here is the whole difference.
 
-    After so few updates DP-SGD is far from done at the paper's clipping norm, and at a higher
-    learning rate SGD is unstable: so the clipping norm is raised, at the paper's sigma.
+    After so few updates DP-SGD is far from done at the paper's clipping norm. At a higher learning
+    rate SGD would be unstable, so much so that another number of threads moves its accuracy under
+    attack by ten points: so the clipping norm is raised instead, at the paper's sigma.
     """
-    full = pair(NORMALIZED, FASTER, reading="matched", seed=seed)
+    full = pair(NORMALIZED, SGD, reading="matched", seed=seed)
     data = Data(name="glyphs", train=8000, test=1000)
-    training = replace(full["sgd"].training, epochs=7, batch_size=128)
+    training = replace(full["sgd"].training, epochs=8, batch_size=128)
     sgd = replace(
         full["sgd"],
         data=data,
@@ -88,7 +89,7 @@ def quick_pair(*, seed: int) -> dict[str, Train]:
         training=training,
         scale="reduced",
     )
-    dp = private(training, sigma=SIGMA, clip_norm=3.0, images=8000)
+    dp = private(training, sigma=SIGMA, clip_norm=6.0, images=8000)
     return {"sgd": sgd, "dpsgd": replace(sgd, training=dp)}
 
 

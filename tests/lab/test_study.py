@@ -1,0 +1,55 @@
+"""What notebooks ask for: computed once, and again only where the code has changed."""
+
+import pytest
+from specimens import stub
+
+from privrob.lab import run, study, tasks
+
+
+@pytest.fixture
+def calls(tmp_path, monkeypatch):
+    """An empty quick store and records, and a list of the kinds that were computed."""
+    monkeypatch.setenv("PRIVROB_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("PRIVROB_RECORDS", str(tmp_path / "records"))
+    computed = []
+
+    def task(spec, upstream, context):
+        computed.append(type(spec).__name__)
+        return stub(spec, upstream, context)
+
+    monkeypatch.setattr(tasks, "TASKS", dict.fromkeys(tasks.TASKS, task))
+    monkeypatch.setattr(run, "fingerprint_of", lambda kind: "today")
+    return computed
+
+
+def test_a_result_is_computed_once(calls):
+    first = study.study("tursynbek2020/fgsm", profile="quick")
+    again = study.study("tursynbek2020/fgsm", profile="quick")
+    assert calls == ["Train", "Fgsm", "Train", "Fgsm"]
+    assert [r.result.key for r in first] == [r.result.key for r in again]
+
+
+def test_a_stale_quick_result_is_computed_again(calls, monkeypatch):
+    study.study("tursynbek2020/base", profile="quick")
+    monkeypatch.setattr(run, "fingerprint_of", lambda kind: "tomorrow")
+    rows = study.study("tursynbek2020/base", profile="quick")
+    assert calls == ["Train"] * 4
+    assert {r.result.state for r in rows} == {"fresh"}
+
+
+def test_a_stale_record_is_not_touched(calls, monkeypatch):
+    study.study("tursynbek2020/base", profile="paper", seed=0)
+    count = len(calls)
+    monkeypatch.setattr(run, "fingerprint_of", lambda kind: "tomorrow")
+    rows = study.study("tursynbek2020/base", profile="paper", seed=0)
+    assert len(calls) == count
+    assert {r.result.state for r in rows} == {"stale"}
+
+
+def test_pairs_are_of_one_seed_and_reading_and_only_whole_ones(calls):
+    rows = study.study("tursynbek2020/base", profile="paper")
+    found = dict(study.pairs(rows[:-1], reading="matched"))
+    assert sorted(found) == [0, 1]
+    for seed, (sgd, dpsgd) in found.items():
+        assert (sgd.variant.model, dpsgd.variant.model) == ("sgd", "dpsgd")
+        assert {sgd.variant.seed, dpsgd.variant.seed} == {seed}
