@@ -97,7 +97,7 @@ white-space:pre}}
 .privrob-table tbody tr:last-child>*{{border-bottom:1.5px solid currentColor}}
 .privrob-table :is(th,td).words{{text-align:left}}
 .privrob-table :is(th,td):first-child{{padding-left:0}}
-.privrob-table tbody th{{font-weight:400}}
+.privrob-table tbody th{{font-weight:400;min-width:10rem}}
 .privrob-table .interval{{display:block;font-size:.8125em;opacity:.8;white-space:nowrap}}
 .privrob .hidden-word{{position:absolute;width:1px;height:1px;overflow:hidden;
 clip-path:inset(50%);white-space:nowrap}}
