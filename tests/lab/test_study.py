@@ -37,6 +37,13 @@ def test_a_stale_quick_result_is_computed_again(calls, monkeypatch):
     assert {r.result.state for r in rows} == {"fresh"}
 
 
+def test_what_rests_on_a_stale_model_is_computed_again_too(calls, monkeypatch):
+    study.study("tursynbek2020/fgsm", profile="quick")
+    monkeypatch.setattr(run, "fingerprint_of", lambda kind: f"{'new' * (kind == 'train')}today")
+    study.study("tursynbek2020/fgsm", profile="quick")
+    assert calls == ["Train", "Fgsm"] * 4
+
+
 def test_a_stale_record_is_not_touched(calls, monkeypatch):
     study.study("tursynbek2020/base", profile="paper", seed=0)
     count = len(calls)

@@ -114,7 +114,9 @@ def live(name: str, *, device: str = "auto") -> list[Row]:
     """An experiment on the embedded slice of MNIST, for the models whose weights are kept here."""
     lab = Lab(open_store("quick"), on=device)
     rows = []
-    for variant in registry.experiment(name).variants("live"):
+    variants = registry.experiment(name).variants("live")
+    study.discard_stale(lab, [v.spec for v in variants])
+    for variant in variants:
         base = lab.lookup(variant.train)
         if base is not None and lab.store.weights(base.record):
             rows.append(Row(variant, lab.get(variant.spec)))

@@ -191,9 +191,9 @@ def _prefix(result: Result, spec: Train, lab: Lab) -> Outcome:
     here, there = surroundings(lab.device), result.manifest
     same = all(here[name] == there[name] for name in ("device", "threads", "versions"))
     method = f"test accuracy after one epoch of training, {apart:.4f} apart"
-    return _judged(
-        result, method, np.array([apart > 0]), np.array([not same and apart <= PREFIX_SLACK])
-    )
+    excused = apart > 0 and not same and apart <= PREFIX_SLACK
+    agrees = apart == 0 or excused
+    return Outcome(result, agrees, method, 1, int(not agrees), int(excused))
 
 
 # -- attacks ------------------------------------------------------------------------------------

@@ -212,6 +212,7 @@ class Lab:
 
     def _compute(self, spec: Spec, upstream: Mapping[str, Result]) -> Result:
         kind, begun = specs.kind(spec), time.monotonic()
+        code = {"fingerprint": fingerprint_of(kind)} | surroundings(self.device)  # as it is now
         self.listener(spec, 0, 1)
         inputs = {name: self.output(result) for name, result in upstream.items()}
         output = tasks.TASKS[kind](spec, inputs, _Context(self, spec))
@@ -221,9 +222,10 @@ class Lab:
             "spec": specs.plain(spec, labels=True),
             "upstream": {name: result.key for name, result in upstream.items()},
             "data": {spec.data.name: checksum_of(spec.data.name)},
-            "fingerprint": fingerprint_of(kind),
             "seconds": round(time.monotonic() - begun, 1),
-        } | surroundings(self.device)
+        }
+        after = surroundings(self.device)
+        manifest |= code | {name: after[name] for name in ("peak_memory_mib", "created")}
         return Result(spec, self.store.save(kind, manifest, output.arrays, output.weights))
 
     def output(self, result: Result) -> tasks.Output:

@@ -128,12 +128,14 @@ class Store:
         self.forget(manifest["key"])
         return Record(folder, read_json(folder / MANIFEST))
 
-    def discard(self, record: Record) -> None:
-        """Remove a record of the folder that is written to; those of other roots stay."""
-        if record.folder.is_relative_to(self.root):
-            doomed = record.folder.with_name(f".tmp-{record.folder.name}.{os.getpid()}")
-            record.folder.rename(doomed)  # at once: nobody reads half of it
-            shutil.rmtree(doomed)
+    def discard(self, record: Record) -> bool:
+        """Remove a record of the folder that is written to; False for one of another root."""
+        if not record.folder.is_relative_to(self.root):
+            return False
+        doomed = record.folder.with_name(f".tmp-{record.folder.name}.{os.getpid()}")
+        record.folder.rename(doomed)  # at once: nobody reads half of it
+        shutil.rmtree(doomed)
+        return True
 
     def add_check(self, record: Record, check: Manifest) -> None:
         """Keep the outcome of a recomputation beside its record."""

@@ -1,13 +1,14 @@
 """What a notebook or a page asks for: the results of an experiment, computed or recorded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from privrob.lab import registry
 from privrob.lab.registry import Variant
-from privrob.lab.run import Lab, Listener, Result, graph, open_store, silent
+from privrob.lab.run import Lab, Listener, Result, graph, key_of, open_store, silent
+from privrob.lab.spec import Spec, upstream
 
 Pair = dict[str, dict[str, np.ndarray]]  # 'sgd' and 'dpsgd' -> the arrays of their records
 
@@ -34,12 +35,23 @@ def study(
     """
     lab = Lab(open_store("paper" if profile == "paper" else "quick"), on=device, listener=listener)
     variants = registry.experiment(name).variants(profile, seed=seed)
-    if profile != "paper":  # seconds each: what is called executed comes from today's code
-        for spec in graph(v.spec for v in variants):
-            found = lab.lookup(spec)
-            if found and found.state == "stale":
-                lab.store.discard(found.record)
+    if profile != "paper":
+        discard_stale(lab, [v.spec for v in variants])
     return [Row(variant, lab.get(variant.spec)) for variant in variants]
+
+
+def discard_stale(lab: Lab, wanted: Iterable[Spec]) -> None:
+    """Remove results whose code has changed, and what was computed from them.
+
+    For profiles that take seconds: what a page calls executed comes from today's code. Records
+    are not touched.
+    """
+    gone: set[str] = set()
+    for spec in graph(wanted):
+        found = lab.lookup(spec)
+        rests_on_gone = any(key_of(s) in gone for s in upstream(spec).values())
+        if found and (found.state == "stale" or rests_on_gone) and lab.store.discard(found.record):
+            gone.add(found.key)
 
 
 def recorded(name: str) -> list[Row]:

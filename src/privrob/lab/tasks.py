@@ -246,7 +246,7 @@ TASKS: dict[str, Callable[[Any, Mapping[str, Output], Context], Output]] = {
 
 # Seconds per image on two CPU cores at full width, measured once; an estimate for `plan`, never a
 # result. Forward and backward through the network are nearly all of it.
-_SECONDS = {"sgd": 1.4e-4, "dpsgd": 1.9e-4, "forward": 3e-5, "attack": 1.1e-4}
+_SECONDS = {"sgd": 1.6e-4, "dpsgd": 2.3e-4, "forward": 4e-5, "attack": 1.5e-4}
 
 
 def minutes(spec: Spec, *, images: tuple[int, int]) -> float:

@@ -72,13 +72,17 @@ def judge_value(
 ) -> Verdict:
     """A printed number: within its tolerance, or at least of its sign where it names one.
 
-    Outside the tolerance with a sign that the interval leaves open, it is undecided.
+    A sign that is clearly the opposite one is not reproduced, however near the number. Outside
+    the tolerance with a sign that the interval leaves open, it is undecided.
     """
-    if Target(published, tolerance).reached(evidence.value):
-        return _verdict("reproduced", evidence)
+    near = Target(published, tolerance).reached(evidence.value)
     if direction is None:
-        return _verdict("not reproduced", evidence)
+        return _verdict("reproduced" if near else "not reproduced", evidence)
     word = _SIGNS[evidence.sign * (-1 if direction == "negative" else 1)]
+    if word == "not reproduced":
+        return _verdict(word, evidence)
+    if near:
+        return _verdict("reproduced", evidence)
     return _verdict("reproduced in direction" if word == "reproduced" else word, evidence)
 
 
