@@ -70,7 +70,8 @@ def claims(
     _show_ledger(entries)
     for tally in ledgers.summary(everything):
         words = ", ".join(f"{n} {word}" for word, n in tally.words.items() if n)
-        say(f"{tally.paper}, {tally.exhibit}: {words}; of {tally.total} claims")
+        what = "claims" if tally.tier == "recorded" else "pieces of arithmetic"
+        say(f"{tally.paper}, {tally.exhibit}: {words}; of {tally.total} {what}")
 
 
 def _show_ledger(entries: "list[Entry]") -> None:

@@ -211,19 +211,25 @@ def settlement(store: Store | None = None) -> Settlement:
 
 @dataclass(frozen=True)
 class Tally:
-    """Headline verdicts of one exhibit by word, and all of its claims."""
+    """Headline verdicts of one exhibit by word, and all of its claims of one tier.
+
+    Arithmetic on printed values is counted apart: it needs no run, so it must not make an exhibit
+    look reproduced.
+    """
 
     paper: str
     exhibit: str
+    tier: str  # 'recorded' or 'derived'
     words: Mapping[str, int]
     total: int
 
 
 def summary(entries: Sequence[Entry]) -> list[Tally]:
-    """A tally for each exhibit of each paper, in the order of the claims."""
-    groups: dict[tuple[str, str], Counter[str]] = {}
+    """A tally for each exhibit and tier of each paper, in the order of the claims."""
+    groups: dict[tuple[str, str, str], Counter[str]] = {}
     for entry in entries:
-        counter = groups.setdefault((entry.claim.paper, entry.claim.exhibit), Counter())
+        name = entry.claim.paper, entry.claim.exhibit, entry.tier
+        counter = groups.setdefault(name, Counter())
         counter[entry.headline.verdict.word] += 1
     return [
         Tally(*name, {word: c[word] for word in verdicts.WORDS}, c.total())

@@ -9,7 +9,7 @@ from typing import Any
 from privrob import paths, zoo
 from privrob.data.catalogue import EMBEDDED, REAL
 from privrob.lab import claims, registry
-from privrob.lab.claims import Assessment, Entry
+from privrob.lab.claims import Assessment, Entry, Tally
 from privrob.lab.run import Result, open_store
 from privrob.lab.spec import flat, plain
 from privrob.lab.study import recorded
@@ -71,17 +71,21 @@ def verdict_summary(entries: Sequence[Entry]) -> str:
     """Headline verdicts by exhibit, of the literal reading, with the whole denominator."""
     tallies = claims.summary(entries)
     used = [word for word in WORDS if any(t.words[word] for t in tallies)]
-    rows = [
-        [escape(_exhibit(t.exhibit)), *(t.words[word] or "·" for word in used), t.total]
-        for t in tallies
-    ]
+    rows = [[_counted(t), *(t.words[word] or "·" for word in used), t.total] for t in tallies]
     words = [chip("verdict", word) for word in used]
     missing = _missing(entries)
     note = (
-        "Counted are the claims of each exhibit by their verdict in the *literal* reading; "
+        "Counted are the claims of each exhibit by their verdict in the *literal* reading, and "
+        "apart from them the arithmetic on printed values, which needs no run; "
         "the [claims page](claims.md) has the *matched* reading beside it."
     )
     return "\n\n".join([*missing, note, table(["exhibit", *words, "all claims"], rows)])
+
+
+def _counted(tally: Tally) -> str:
+    """What a line of the summary counts."""
+    name = escape(_exhibit(tally.exhibit))
+    return f"{name}, arithmetic" if tally.tier == "derived" else name
 
 
 def _missing(entries: Sequence[Entry]) -> list[str]:
@@ -156,12 +160,14 @@ def _settlement() -> str:
     choice = f"*{found.choice}*" if found.choice else "none of those that have run"
     text = (
         f"Settled on a seed of its own ({registry.SELECTION_SEED}), by clean accuracy alone, "
-        f"smallest departure first: {choice}."
+        f"smallest departure first: {choice}. The registry named *{found.named}* beforehand, "
+        "from pilot runs that are not kept; these runs confirm or refuse it."
     )
     notes = [f":::{{warning}}\n{found.disagreement}\n:::"] if found.disagreement else []
     if found.open:
         notes.append(
-            f"Not run, or not whole, among the smaller departures: {', '.join(found.open)}."
+            f"Provisional: not run, or not whole, among the smaller departures are "
+            f"{'; '.join(found.open)}. Any of them would be the matched reading if it reached both."
         )
     return "\n\n".join(["## The matched reading", text, *notes, table(head, rows)])
 
