@@ -324,3 +324,23 @@ def test_a_notebook_has_the_skeleton_and_short_cells(path):
     assert book.declared(notebook).keys() >= {"profile", "seed", "device"}
     assert "\n".join(prose).count("{exercise-start}") == 3
     assert "\n".join(prose).count("{solution-start}") == 3
+
+
+def test_unclipped_values_are_those_of_the_unclipped_answers():
+    eps = np.array([0.0, 0.12])
+    clipped = {"sgd": [[1, 1, 1, 1], [1, 1, 1, 0]], "dpsgd": [[1, 1, 1, 1], [1, 1, 0, 0]]}
+    free = {"sgd": [[1, 1, 1, 1], [1, 1, 0, 0]], "dpsgd": [[1, 1, 1, 1], [0, 0, 0, 0]]}
+    pair = {
+        m: {
+            "eps": eps,
+            "correct": np.array(clipped[m], bool),
+            "correct_unclipped": np.array(free[m], bool),
+        }
+        for m in clipped
+    }
+    [claim] = [c for c in exhibits.measured("tursynbek2020/fgsm") if c.measure == "fgsm_gap"]
+    assert tables._without_clip(claim, pair) == 50.0
+    assert measures.fgsm_gap(pair, eps=0.12) == 25.0
+    pair["dpsgd"]["correct_unclipped"][1] = [1, 1, 1, 1]
+    assert tables._without_clip(claim, pair) == -50.0
+    assert tables._without_clip(claim, measures.resampled(pair)).shape == (measures.RESAMPLES,)

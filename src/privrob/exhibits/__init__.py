@@ -29,6 +29,7 @@ from privrob.exhibits.tables import (
     measured,
     pgd_variants,
     settings,
+    unclipped,
     verdicts,
     words,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "stamp",
     "strip",
     "the_quick",
+    "unclipped",
     "verdicts",
     "words",
 ]

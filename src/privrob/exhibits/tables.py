@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -9,13 +10,14 @@ import numpy as np
 
 from privrob import evaluate, plot, privacy
 from privrob.exhibits.figures import worst
-from privrob.exhibits.groups import MODELS, Group
+from privrob.exhibits.groups import MODELS, Estimate, Group
 from privrob.lab import claims, registry, statements
 from privrob.lab.claims import Assessment
 from privrob.lab.measures import MEASURES
 from privrob.lab.run import sizes
 from privrob.lab.spec import DpSgd, Train, flat, plain
 from privrob.lab.statements import Claim
+from privrob.lab.study import Pair
 from privrob.training.loop import updates_per_epoch
 
 Row = dict[str, object]
@@ -66,8 +68,10 @@ def _printed(c: Claim) -> object:
 
 def _value(c: Claim, group: Group, measure: str | None = None) -> plot.Value | None:
     e = group.estimate(lambda pair: MEASURES[measure or c.measure](pair, **c.arguments))
-    if e is None:
-        return None
+    return None if e is None else _shown(e, c, group)
+
+
+def _shown(e: Estimate, c: Claim, group: Group) -> plot.Value:
     facts: dict[str, Any] = {"tier": group.tier, "source": group.source}
     facts["digits"] = _DIGITS.get(c.unit, 2)
     n = e.n if e.n > 1 else None
@@ -82,6 +86,24 @@ def beside_one_another(
         {"what": short(c)} | {name: _value(c, g, m) for name, (g, m) in columns.items()}
         for c in chosen
     ]
+
+
+def unclipped(chosen: Iterable[Claim], groups: Sequence[Group]) -> list[Row]:
+    """`beside_published` for FGSM as Eq. (3) has it, without the clip to [0, 1]."""
+    return [
+        {"what": short(c), "unit": c.unit, "published": _printed(c)}
+        | {
+            _column(g): _shown(e, c, g)
+            for g in groups
+            if (e := g.estimate(partial(_without_clip, c))) is not None
+        }
+        for c in chosen
+    ]
+
+
+def _without_clip(c: Claim, pair: Pair) -> Any:
+    free = {m: arrays | {"correct": arrays["correct_unclipped"]} for m, arrays in pair.items()}
+    return MEASURES[c.measure](free, **c.arguments)
 
 
 def pgd_variants(groups: Sequence[Group]) -> dict[str, tuple[Group, str]]:

@@ -44,7 +44,7 @@ def _never_fooled(record: Arrays) -> NDArray[Any]:
     return (first < 0) | (first > record["steps"][:, None])
 
 
-_STORED = ("correct", "correct_test")
+_STORED = ("correct", "correct_unclipped", "correct_test")
 _DERIVED = {"clean": _clean, "never_fooled": _never_fooled}
 
 
