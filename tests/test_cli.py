@@ -94,7 +94,7 @@ def test_each_command_explains_itself_with_an_example(words):
 def test_help_needs_no_heavy_import():
     heavy = "{'torch', 'numpy', 'matplotlib', 'papermill', 'jupytext'}"
     code = f"import sys, privrob.cli; sys.exit(bool({heavy} & set(sys.modules)))"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 # -- mistakes -----------------------------------------------------------------------------------
