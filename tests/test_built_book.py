@@ -75,7 +75,6 @@ def test_notebooks_run_again_in_an_empty_store(name, executed, tmp_path):
 # -- in a browser -------------------------------------------------------------------------------
 
 PAGES = (
-    "index",
     "intro",
     "claims",
     "parameters",
