@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from privrob.lab import measures, registry
-from privrob.lab.measures import ARITHMETIC, MEASURES, Interval, Target, settled
+from privrob.lab.measures import MEASURES, Interval, Target, settled
 
 EPS = np.array([0.0, 0.1, 0.2, 0.1 + 0.2])  # 0.30000000000000004 is the 0.3 of a claim
 STEPS = np.array([30, 40])
@@ -110,21 +110,6 @@ def test_models_attacked_on_different_grids_are_refused():
         measures.fgsm_gap(pair, eps=0.1)
 
 
-# -- arithmetic ---------------------------------------------------------------------------------
-
-
-def test_eq1_gives_the_budget_that_facts_section_4_lists():
-    assert measures.eq1_budget(delta=1e-6) == pytest.approx(4.076, abs=5e-4)
-    assert measures.eq1_budget(delta=1e-5) == pytest.approx(3.727, abs=5e-4)
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "exact"), [(80.63, 61.1, 19.53), (1.0, 0.23, 0.77), (10.15, 4.36, 5.79)]
-)
-def test_differences_are_exact(a, b, exact):
-    assert measures.difference(minuend=a, subtrahend=b) == exact
-
-
 # -- over images --------------------------------------------------------------------------------
 
 CASES = {
@@ -157,7 +142,6 @@ def random_pair(name: str, *, n: int) -> dict:
 
 def test_every_measure_of_a_pair_is_checked_here():
     assert CASES.keys() == MEASURES.keys()
-    assert not MEASURES.keys() & ARITHMETIC.keys()
 
 
 @pytest.mark.parametrize("name", MEASURES)

@@ -208,8 +208,11 @@ def _budget(name: str, train: Train, delta: float) -> Row:
 
 
 def verdicts(*exhibits: str, command: str) -> plot.Figure:
-    """The ledger's lines on these exhibits ('figure2'): headline reading, and the matched one."""
-    entries = [e for e in claims.ledger() if e.claim.exhibit in exhibits]
+    """The ledger's lines on these exhibits ('tursynbek2020/figure2'), in each reading.
+
+    The claims page links to the notebook that makes this call.
+    """
+    entries = claims.ledger(exhibits=exhibits)
     used = [a.evidence for e in entries for a in e.assessments if a.evidence]
     tiers = [t for t in ("recorded", "derived") for e in entries if _given(e) and e.tier == t]
     rows: list[Row] = [

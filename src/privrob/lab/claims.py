@@ -5,19 +5,22 @@ never passes for a missing one.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
 from typing import Any
 
 from privrob.lab import measures, registry, verdicts
-from privrob.lab.measures import ARITHMETIC, MEASURES, MODELS, MeasureError, Settlement, Target
+from privrob.lab.arithmetic import ARITHMETIC, Bounded, Printed
+from privrob.lab.measures import MEASURES, MODELS, MeasureError, Settlement, Target
 from privrob.lab.registry import Variant
 from privrob.lab.run import Lab, Result, Step, open_store
 from privrob.lab.statements import Claim, ClaimError, load
 from privrob.lab.store import Store
 from privrob.lab.verdicts import Evidence, Verdict
 from privrob.stats import seed_summary
+
+HEADLINE = next(iter(registry.READINGS))  # 'literal', the settings as stated
 
 # -- evidence -----------------------------------------------------------------------------------
 
@@ -117,14 +120,26 @@ class Entry:
 
     @property
     def tier(self) -> str:
+        """Of what its evidence is, or would be: 'derived' or 'recorded'."""
         return "derived" if self.claim.kind == "derived" else "recorded"
 
+    @property
+    def command(self) -> str | None:
+        """How to compute its evidence again; None where no run gives it."""
+        name = self.claim.experiment
+        return registry.experiment(name).command if name else None
 
-def ledger(store: Store | None = None) -> list[Entry]:
-    """Every claim with its verdict in each reading, from the records that are there now."""
-    claims = load()
+
+def ledger(store: Store | None = None, *, exhibits: Container[str] | None = None) -> list[Entry]:
+    """Every claim with its verdict in each reading, from the records that are there now.
+
+    `exhibits` ('tursynbek2020/table1') asks for those of some alone, which spares the others' work.
+    """
+    every = load()
+    claims = [c for c in every if exhibits is None or f"{c.paper}/{c.exhibit}" in exhibits]
     found = _found(claims, store)
-    return [Entry(claim, _assessments(claim, found)) for claim in claims]
+    printed = {c.id: float(c.published) for c in every if c.kind == "value"}
+    return [Entry(claim, _assessments(claim, found, printed)) for claim in claims]
 
 
 def _lab(store: Store | None) -> Lab:
@@ -137,12 +152,26 @@ def _found(claims: Sequence[Claim], store: Store | None) -> dict[str, list[Run]]
     return {name: runs(name, lab) for name in dict.fromkeys(c.experiment for c in claims) if name}
 
 
-def _assessments(claim: Claim, found: Mapping[str, list[Run]]) -> tuple[Assessment, ...]:
+def _assessments(
+    claim: Claim, found: Mapping[str, list[Run]], printed: Printed
+) -> tuple[Assessment, ...]:
+    if claim.not_attempted is not None:
+        verdict = Verdict("not attempted", str(claim.not_attempted))
+        return (Assessment(HEADLINE, verdict, None),)
     if claim.experiment is None:
-        value = ARITHMETIC[claim.measure](**claim.arguments)
-        evidence = Evidence(reading="", value=value, low=nan, high=nan, basis="arithmetic")
+        evidence = _derive(claim, printed)
         return (Assessment("", judge(claim, evidence), evidence),)
     return tuple(_assess(claim, found[claim.experiment], r) for r in registry.READINGS)
+
+
+def _derive(claim: Claim, printed: Printed) -> Evidence:
+    try:
+        found = ARITHMETIC[claim.measure](printed, **claim.arguments)
+    except KeyError as error:
+        raise ClaimError(f"{claim.id}: no printed number {error}") from error
+    if isinstance(found, Bounded):
+        return Evidence(reading="", **found._asdict(), basis="set sizes")
+    return Evidence(reading="", value=found, low=nan, high=nan, basis="arithmetic")
 
 
 def _assess(claim: Claim, found: Sequence[Run], reading: str) -> Assessment:
@@ -164,13 +193,17 @@ def _assess(claim: Claim, found: Sequence[Run], reading: str) -> Assessment:
 
 def judge(claim: Claim, evidence: Evidence) -> Verdict:
     """The verdict of a claim on its evidence."""
-    if claim.kind in ("ordering", "trend"):
+    if isinstance(claim.published, str):
         return verdicts.judge_contrast(evidence)
-    published = float(claim.published)
     if claim.tolerance is None:
-        return verdicts.judge_arithmetic(evidence, published=published, direction=claim.direction)
+        return verdicts.judge_arithmetic(
+            evidence,
+            published=claim.target,
+            direction=claim.direction,
+            decimals=claim.printed_decimals,
+        )
     return verdicts.judge_value(
-        evidence, published=published, tolerance=claim.tolerance, direction=claim.direction
+        evidence, published=claim.target, tolerance=claim.tolerance, direction=claim.direction
     )
 
 
@@ -242,14 +275,17 @@ def to_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     return [_object(entry, a) for entry in entries for a in entry.assessments]
 
 
-_PLAIN = ("id", "paper", "locus", "kind", "statement", "published", "unit", "direction")
+_PLAIN = (
+    "id", "paper", "exhibit", "locus", "kind", "statement", "published", "corrected", "unit",
+    "direction", "tolerance", "reason",
+)  # fmt: skip
 
 
 def _object(entry: Entry, a: Assessment) -> dict[str, Any]:
     claim, e = entry.claim, a.evidence
     numbers = {name: getattr(e, name) if e else nan for name in ("value", "low", "high")}
     return {
-        **{name: getattr(claim, name) for name in (*_PLAIN, "tolerance", "reason")},
+        **{name: getattr(claim, name) for name in _PLAIN},
         "verdict": a.verdict.word,
         "text": str(a.verdict),
         "reading": a.reading or None,
@@ -257,6 +293,7 @@ def _object(entry: Entry, a: Assessment) -> dict[str, Any]:
         "n": e.n if e and e.n else None,
         "basis": e.basis if e else None,
         "tier": entry.tier if e else None,
+        "command": entry.command,
         "records": list(e.records) if e else [],
         "stale": a.verdict.stale,
     }

@@ -7,14 +7,12 @@ axis, the test images, and nothing else of them: so all resamples over images ar
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from privrob import privacy
 from privrob.lab import registry
 from privrob.stats import LEVEL, Interval
 
@@ -163,28 +161,12 @@ def pgd_excess_gap(pair: Pair, *, eps: float, steps: int) -> Number:
     return pgd_gap(pair, eps=eps, steps=steps) - clean_gap
 
 
-# -- arithmetic on what is printed: no pair -----------------------------------------------------
-
-
-def eq1_budget(*, delta: float) -> float:
-    """The epsilon of the paper's Eq. (1) at its sigma."""
-    return privacy.epsilon(
-        noise_multiplier=registry.SIGMA, sample_rate=1.0, updates=1, delta=delta, accountant="eq1"
-    )
-
-
-def difference(*, minuend: float, subtrahend: float) -> float:
-    """The exact difference of two printed decimals."""
-    return float(Decimal(str(minuend)) - Decimal(str(subtrahend)))
-
-
 _ON_PAIRS = (
     clean_accuracy, clean_gap, fgsm_gap, fgsm_excess_gap, fgsm_smallest_excess,
     fgsm_largest_gap_at, fgsm_eps_to_half, pgd_accuracy, pgd_ever_fooled_accuracy, pgd_gap,
     pgd_excess_gap,
 )  # fmt: skip
 MEASURES: dict[str, Callable[..., Number]] = {f.__name__: f for f in _ON_PAIRS}
-ARITHMETIC: dict[str, Callable[..., float]] = {f.__name__: f for f in (eq1_budget, difference)}
 
 
 # -- over images --------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """What the papers print: one `Claim` for each number or statement, read from `claims/*.yml`.
 
 They are written before the runs that test them, each with its tolerance and the reason for it.
+Many alike stand in a compact table, which `claim_tables` expands.
 """
 
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ from typing import Any
 import yaml
 
 from privrob import paths
-from privrob.lab import registry
-from privrob.lab.measures import ARITHMETIC, MEASURES, MODELS
+from privrob.lab import claim_tables, registry
+from privrob.lab.arithmetic import ARITHMETIC
+from privrob.lab.measures import MEASURES, MODELS
 from privrob.lab.spec import known, require
 
 PAPERS = ("song2019", "tursynbek2020")
@@ -25,10 +28,28 @@ class ClaimError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
-    """One printed number or statement. `measure` gives its value from a pair of models' records.
+class NotAttempted:
+    """Why nothing tests a claim yet, and roughly what it would take, in words with their basis."""
 
-    A measure of an ordering or a trend is positive where the statement holds.
+    why: str
+    cost: str
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            _require_text(f"not_attempted: {f.name}", getattr(self, f.name))
+
+    def __str__(self) -> str:
+        return f"{self.why}; {self.cost}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One printed number or statement, with the `measure` that tests it or why there is none.
+
+    A measure gives one number from a pair of models' records, or of kind derived from what is
+    printed. That of an ordering or a trend is positive where the statement holds, as is that of a
+    derived claim whose `published` is text. `corrected` is what a verdict is given against where
+    the printed number is a known slip: `published` stays as printed.
     """
 
     id: str
@@ -38,12 +59,15 @@ class Claim:
     statement: str
     published: float | str
     unit: str
-    measure: str
+    measure: str = ""  # none where it is not attempted
     arguments: Mapping[str, Any] = field(default_factory=dict)
     direction: str | None = None
     tolerance: float | None = None
     reason: str | None = None
     experiment: str | None = None
+    not_attempted: NotAttempted | None = None
+    corrected: float | None = None
+    decimals: int | None = None
 
     def __post_init__(self) -> None:
         _check_text(self)
@@ -52,6 +76,7 @@ class Claim:
         require(self.id.count("/") >= 2, "id must be paper/exhibit/name")
         require(self.id.startswith(f"{self.paper}/"), f"id must begin with {self.paper}/")
         _check_kind(self)
+        _check_numbers(self)
         _check_measure(self)
 
     @property
@@ -60,55 +85,95 @@ class Claim:
         return self.id.split("/")[1]
 
     @property
+    def target(self) -> float:
+        """The number that a verdict is given against."""
+        return float(self.published if self.corrected is None else self.corrected)
+
+    @property
+    def printed_decimals(self) -> int:
+        """How many decimals are printed; `decimals` tells where YAML drops zeros (10.00)."""
+        if self.decimals is not None:
+            return self.decimals
+        return max(0, -int(Decimal(str(self.published)).as_tuple().exponent))
+
+    @property
     def models(self) -> tuple[str, ...]:
         """The models whose records the measure reads."""
         return (self.arguments["model"],) if "model" in self.arguments else MODELS
 
 
-# Of each kind: what published is, the fields beside every claim's, the directions it may name.
-_KINDS: dict[str, tuple[type | tuple[type, ...], set[str], tuple[str, ...]]] = {
-    "value": ((int, float), {"experiment", "tolerance", "reason"}, ("positive", "negative")),
-    "ordering": (str, {"experiment"}, ()),
-    "trend": (str, {"experiment"}, ()),
-    "derived": ((int, float), set(), ("below",)),
+# Of each kind: what published is, the fields that a measured claim needs and that one without a
+# measure needs, beside every claim's; the directions it may name.
+_Types = type | tuple[type, ...]
+_KINDS: dict[str, tuple[_Types, set[str], tuple[str, ...]]] = {
+    "value": ((int, float), {"tolerance", "reason"}, ("positive", "negative")),
+    "ordering": (str, set(), ()),
+    "trend": (str, set(), ()),
+    "derived": ((int, float, str), set(), ("below",)),
 }
-_OPTIONAL = ("direction", "tolerance", "reason", "experiment")
+_ALWAYS = ("direction", "not_attempted", "decimals")
+_OPTIONAL = (*_ALWAYS, "measure", "tolerance", "reason", "experiment", "corrected")
+_NO_TEXT = (
+    "published", "measure", "arguments", "tolerance", "not_attempted", "corrected", "decimals",
+)  # fmt: skip
 
 
 def _check_text(claim: Claim) -> None:
     for f in fields(claim):
         value = getattr(claim, f.name)
-        plain = f.name in ("published", "tolerance", "arguments")
-        absent = value is None and f.name in _OPTIONAL
-        good = plain or absent or (isinstance(value, str) and value.strip() != "")
-        require(good, f"{f.name} must be text, got {value!r}")
+        if f.name not in _NO_TEXT and not (value is None and f.name in _OPTIONAL):
+            _require_text(f.name, value)
+
+
+def _require_text(name: str, value: Any) -> None:
+    good = isinstance(value, str) and value.strip() != ""
+    require(good, f"{name} must be text, got {value!r}")
 
 
 def _check_kind(claim: Claim) -> None:
-    published, needed, directions = _KINDS[claim.kind]
-    good = isinstance(claim.published, published) and not isinstance(claim.published, bool)
+    types, needed, directions = _KINDS[claim.kind]
+    good = isinstance(claim.published, types) and not isinstance(claim.published, bool)
     require(good, f"published of kind {claim.kind} cannot be {claim.published!r}")
+    attempted = claim.not_attempted is None
+    if claim.kind == "derived":
+        require(attempted, "kind derived is computed at once: it needs a measure")
+    elif attempted:
+        needed = needed | {"experiment"}
     given = {name for name in _OPTIONAL if getattr(claim, name) is not None}
     for name in sorted(needed - given):
         raise ValueError(f"kind {claim.kind} needs {name}")
-    for name in sorted(given - needed - {"direction"}):
-        raise ValueError(f"kind {claim.kind} takes no {name}")
+    taken = needed | {*_ALWAYS, "measure"} | ({"corrected"} if claim.kind == "value" else set())
+    for name in sorted(given - taken):
+        what = f"kind {claim.kind}" if attempted else "a claim that is not attempted"
+        raise ValueError(f"{what} takes no {name}")
     if claim.direction is not None:
         known("direction", claim.direction, directions)
-    t = claim.tolerance
-    good = t is None or (isinstance(t, int | float) and t > 0 and isfinite(t))
-    require(good, f"tolerance must be above 0, got {t!r}")
+
+
+def _check_numbers(claim: Claim) -> None:
+    t, c, d = claim.tolerance, claim.corrected, claim.decimals
+    require(t is None or (_is_number(t) and t > 0), f"tolerance must be above 0, got {t!r}")
+    require(c is None or _is_number(c), f"corrected must be a number, got {c!r}")
+    require(d is None or (type(d) is int and d >= 0), f"decimals must be a count, got {d!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _check_measure(claim: Claim) -> None:
+    one = (claim.measure == "") != (claim.not_attempted is None)
+    require(one, "needs a measure, or not_attempted with why and cost, and not both")
+    if not claim.measure:
+        return
     functions = ARITHMETIC if claim.kind == "derived" else MEASURES
     known("measure", claim.measure, functions)
-    signature = inspect.signature(functions[claim.measure])
     try:
-        signature.bind(*([] if claim.kind == "derived" else [{}]), **claim.arguments)
+        inspect.signature(functions[claim.measure]).bind({}, **claim.arguments)
     except TypeError as error:
         raise ValueError(f"measure {claim.measure}: {error}") from error
-    known("model", claim.arguments.get("model", MODELS[0]), MODELS)
+    if claim.kind != "derived":
+        known("model", claim.arguments.get("model", MODELS[0]), MODELS)
     if claim.experiment is not None:
         known("experiment", claim.experiment, registry.EXPERIMENTS)
 
@@ -132,10 +197,14 @@ def _read(path: Path) -> Iterator[Claim]:
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
         raise ClaimError(f"{path.name}: must be a list of claims")
     for n, entry in enumerate(entries, 1):
+        name = entry.get("id", entry.get("table", f"claim {n}"))
         try:
-            yield _claim(entry)
+            every = list(claim_tables.cells(entry)) if "table" in entry else [entry]
+            for cell in every:
+                name = cell.get("id", name)
+                yield _claim(cell)
         except (TypeError, ValueError) as error:
-            raise ClaimError(f"{path.name}: {entry.get('id', f'claim {n}')}: {error}") from error
+            raise ClaimError(f"{path.name}: {name}: {error}") from error
 
 
 def _claim(entry: Mapping[str, Any]) -> Claim:
@@ -144,7 +213,22 @@ def _claim(entry: Mapping[str, Any]) -> Claim:
         known("field", name, names)
     missing = [n for n in names if n not in entry and n not in _OPTIONAL]
     require(not missing, f"lacks {', '.join(missing)}")
-    measure = entry["measure"]
+    return Claim(**{**entry, **_measure(entry), **_not_attempted(entry)})
+
+
+def _measure(entry: Mapping[str, Any]) -> dict[str, Any]:
+    measure = entry.get("measure")
+    if measure is None:
+        return {"measure": ""}
     require(isinstance(measure, dict) and "name" in measure, "measure must have a name")
     arguments = {name: value for name, value in measure.items() if name != "name"}
-    return Claim(**{**entry, "measure": measure["name"], "arguments": arguments})
+    return {"measure": measure["name"], "arguments": arguments}
+
+
+def _not_attempted(entry: Mapping[str, Any]) -> dict[str, Any]:
+    given = entry.get("not_attempted")
+    if given is None:
+        return {}
+    good = isinstance(given, dict) and set(given) == {"why", "cost"}
+    require(good, f"not_attempted must have why and cost, got {given!r}")
+    return {"not_attempted": NotAttempted(**given)}

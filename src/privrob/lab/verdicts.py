@@ -13,7 +13,10 @@ WORDS = (
     "not attempted",
     "blocked",
 )
-_PRINTED = Decimal("0.01")  # the precision of the papers' tables
+_WHY = {
+    "examples": "n = 1, interval over examples",
+    "set sizes": "interval from the sizes of the two sets",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +24,8 @@ class Evidence:
     """What the records of one reading say: the mean of `values`, one a seed, and its interval.
 
     `basis` says what the 95 % interval is over: 'seeds' (Student's t), 'examples' (one seed alone:
-    a bootstrap over its test images, paired between the models), or 'arithmetic' (no interval).
+    a bootstrap over its test images, paired between the models), 'set sizes' (examples of which
+    only the number is known), or 'arithmetic' (no interval).
     `states` are those of `records` and of the trained models under them.
     """
 
@@ -49,8 +53,9 @@ class Evidence:
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the interval excludes zero, else 0."""
-        return int(self.low > 0) - int(self.high < 0)
+        """1 or -1 where the interval, of arithmetic the number itself, excludes zero, else 0."""
+        low, high = (self.value,) * 2 if self.basis == "arithmetic" else (self.low, self.high)
+        return int(low > 0) - int(high < 0)
 
 
 @dataclass(frozen=True)
@@ -91,25 +96,26 @@ def judge_contrast(evidence: Evidence) -> Verdict:
     return _verdict(_SIGNS[evidence.sign], evidence)
 
 
-def judge_arithmetic(evidence: Evidence, *, published: float, direction: str | None) -> Verdict:
-    """Arithmetic on printed numbers: 'below' the published one, or equal as printed."""
+def judge_arithmetic(
+    evidence: Evidence, *, published: float, direction: str | None, decimals: int
+) -> Verdict:
+    """Arithmetic on printed numbers: 'below' the published one, or equal to so many decimals."""
     if direction == "below":
         holds = evidence.value < published
     else:
-        holds = _printed(evidence.value) == _printed(published)
+        holds = _printed(evidence.value, decimals) == _printed(published, decimals)
     return _verdict("reproduced" if holds else "not reproduced", evidence)
 
 
 _SIGNS = {1: "reproduced", -1: "not reproduced", 0: "undecided"}
 
 
-def _printed(value: float) -> Decimal:
-    return Decimal(str(value)).quantize(_PRINTED, ROUND_HALF_UP)
+def _printed(value: float, decimals: int) -> Decimal:
+    return Decimal(str(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
 
 
 def _verdict(word: str, evidence: Evidence) -> Verdict:
-    if evidence.basis == "examples":
-        why = "n = 1, interval over examples"
-    else:
-        why = f"n = {evidence.n}" if word == "undecided" or evidence.n < evidence.planned else ""
+    why = _WHY.get(evidence.basis, "")
+    if evidence.basis == "seeds" and (word == "undecided" or evidence.n < evidence.planned):
+        why = f"n = {evidence.n}"
     return Verdict(word, why, evidence.stale)
