@@ -20,7 +20,7 @@ $(error TORCH=$(TORCH) is unknown; leave it out, or say TORCH=cpu)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve test lint validate readme test-gpu records clean
+.PHONY: help setup book student serve test lint validate readme test-gpu records clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 book: setup ## Execute the notebooks in profile quick and build the book
 	$(BIN)/privrob book
+
+student: setup ## Build the student edition, without solutions, in build/student
+	$(BIN)/privrob student
 
 serve: ## Look at the built book in a browser
 	@test -f build/book/index.html || { echo "There is no book yet: make book" >&2; exit 1; }

@@ -10,7 +10,8 @@ from privrob.plot.tiers import TIERS
 
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
-GENERATED = {"claims", "parameters", "statistics", "provenance"}  # written by the build
+# Written by the build.
+GENERATED = {"claims", "parameters", "statistics", "provenance", "api-core", "api-notebooks"}
 PAPERS = {"light": "#ffffff", "dark": "#121212"}  # backgrounds of the two themes
 
 

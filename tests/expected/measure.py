@@ -1,12 +1,12 @@
 """Measure the headline numbers of profile quick, and how far thread counts move them.
 
-    python tests/expected/measure.py
+    python tests/expected/measure.py [NOTEBOOK ...]
 
-Runs every notebook in an empty store with 1, 2 and 4 threads and writes quick.json: the value is
-the mean over thread counts, the tolerance three times their range plus one test image of the
-smallest set attacked. It refuses a tolerance so wide that a number would say nothing. Sums of
-float32 numbers come out differently in another order, and training amplifies that: the range
-between thread counts stands for what another machine may see.
+Runs every notebook, or those named, in an empty store with 1, 2 and 4 threads, and writes
+quick.json: the value is the mean over thread counts, the tolerance three times their range plus
+one test image of the smallest set attacked. It refuses a tolerance so wide that a number would
+say nothing. Sums of float32 numbers come out differently in another order, and training amplifies
+that: the range between thread counts stands for what another machine may see.
 """
 
 import json
@@ -21,20 +21,24 @@ IMAGE = 100 / 200  # one of the 200 images that PGD attacks in profile quick, in
 WIDEST = 5.0  # points
 HERE = Path(__file__).parent
 RUN = """
-import json, nbformat
+import json, nbformat, sys
 from privrob.lab import book
-files = book.execute()
+files = book.execute(sys.argv[1:])
 print("@" + json.dumps({f.stem: book.headline(nbformat.read(f, 4), f.stem) for f in files}))
 """
 
 
-def run(threads: int) -> dict[str, dict[str, float]]:
+def run(threads: int, names: list[str]) -> dict[str, dict[str, float]]:
     """Headline numbers by notebook, computed with that many threads."""
     with tempfile.TemporaryDirectory() as store:
         count = str(threads)
         environment = os.environ | {"PRIVROB_STORE": store, "OMP_NUM_THREADS": count}
         done = subprocess.run(
-            [sys.executable, "-c", RUN], env=environment, capture_output=True, text=True, check=True
+            [sys.executable, "-c", RUN, *names],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     return json.loads(done.stdout.split("@", 1)[1])
 
@@ -58,5 +62,8 @@ def _entry(values: list[float]) -> dict[str, float]:
 
 if __name__ == "__main__":
     rule = f"mean over {THREADS} threads; tolerance 3 * range + {IMAGE}; see measure.py"
-    found = {"how": rule, "notebooks": summarise([run(n) for n in THREADS])}
-    (HERE / "quick.json").write_text(json.dumps(found, indent=1) + "\n")
+    found = summarise([run(n, sys.argv[1:]) for n in THREADS])
+    path = HERE / "quick.json"
+    kept = json.loads(path.read_text())["notebooks"] if sys.argv[1:] else {}
+    both = {"how": rule, "notebooks": dict(sorted((kept | found).items()))}
+    path.write_text(json.dumps(both, indent=1) + "\n")

@@ -38,7 +38,10 @@ def say(text: str = "", *, style: str | None = None) -> None:
     console().print(Text(text, style=style or ""))
 
 
-ORDER = ("plan", "run", "show", "claims", "notebooks", "book", "data", "models", "verify")
+ORDER = (
+    "plan", "run", "show", "claims", "notebooks", "book", "student", "new-notebook", "data",
+    "models", "verify", "bench",
+)  # fmt: skip
 
 
 class Group(TyperGroup):

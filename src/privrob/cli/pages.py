@@ -1,6 +1,8 @@
 """claims, notebooks and book: what readers see."""
 
 import json
+from collections import Counter
+from fnmatch import fnmatchcase
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 
 @app.command()
 def claims(
+    pattern: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID]", help="Only claims of this id or pattern. Left out: all."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON list for programs instead of a table.")
     ] = False,
@@ -40,13 +46,15 @@ def claims(
         str | None, typer.Option(help="Only headline verdicts of this word, as 'reproduced'.")
     ] = None,
 ) -> None:
-    """List what the papers claim and whether our full-scale runs reproduce it.
+    """Count what the papers claim by exhibit and verdict; of those that you ask for, list each.
 
-    A line for each claim and reading: literal (the settings as stated), which is the headline, and
-    matched (the smallest change that reaches the printed clean accuracies). Verdicts rest on
-    recorded full-scale results alone.
+    Listed is a line for each claim and reading: literal (the settings as stated), which is the
+    headline, and matched (the smallest change that reaches the printed clean accuracies). Verdicts
+    rest on recorded full-scale results alone, or on arithmetic with what is printed.
 
-    Example: `privrob claims --verdict 'not reproduced'`
+    Example: `privrob claims 'tursynbek2020/table1/*'`
+
+    Example: `privrob claims --paper song2019 --verdict 'not reproduced'`
 
     Example: `privrob claims --json > claims.json`
     """
@@ -62,16 +70,20 @@ def claims(
     entries = [
         e
         for e in everything
-        if paper in (None, e.claim.paper) and verdict in (None, e.headline.verdict.word)
+        if paper in (None, e.claim.paper)
+        and verdict in (None, e.headline.verdict.word)
+        and (pattern is None or fnmatchcase(e.claim.id, pattern))
     ]
+    if not entries:
+        raise Usage("there is no such claim")
     if as_json:
         typer.echo(json.dumps(ledgers.to_json(entries), indent=1, ensure_ascii=False))
         return
-    _show_ledger(entries)
-    for tally in ledgers.summary(everything):
-        words = ", ".join(f"{n} {word}" for word, n in tally.words.items() if n)
-        what = "claims" if tally.tier == "recorded" else "pieces of arithmetic"
-        say(f"{tally.paper}, {tally.exhibit}: {words}; of {tally.total} {what}")
+    if len(entries) < len(everything):
+        _show_ledger(entries)
+    _show_summary(entries)
+    if len(entries) == len(everything):
+        say("list some of them with: privrob claims 'tursynbek2020/table1/*'")
 
 
 def _show_ledger(entries: "list[Entry]") -> None:
@@ -85,12 +97,29 @@ def _show_ledger(entries: "list[Entry]") -> None:
     show(lines)
 
 
+def _show_summary(entries: "list[Entry]") -> None:
+    """A line for each exhibit, with all of its claims shown; why some are not attempted, once."""
+    from privrob.lab import claims as ledgers
+
+    lines = table("paper", "exhibit", "what", "claims", "verdicts", right=["claims"])
+    for tally in ledgers.summary(entries):
+        words = ", ".join(f"{n} {word}" for word, n in tally.words.items() if n)
+        what = "runs" if tally.tier == "recorded" else "arithmetic"
+        row(lines, tally.paper, tally.exhibit, what, tally.total, words)
+    show(lines)
+    counts = Counter(str(e.claim.not_attempted) for e in entries if e.claim.not_attempted)
+    for text, n in counts.items():
+        say(f"{n} not attempted: {text}")
+    say(f"{len(entries)} claims")
+
+
 def _cells(entry: "Entry", assessment: "Assessment") -> list[Any]:
     claim, evidence = entry.claim, assessment.evidence
     first = assessment is entry.headline
     words = [claim.id if first else "", assessment.reading, claim.published if first else ""]
     if evidence is None:
-        return [*words, "", "", "", assessment.verdict]
+        verdict = assessment.verdict.word if claim.not_attempted else assessment.verdict
+        return [*words, "", "", "", verdict]
     bounded = not (isnan(evidence.low) or isnan(evidence.high))
     interval = f"{evidence.low:.4g} to {evidence.high:.4g}" if bounded else ""
     return [*words, f"{evidence.value:.4g}", interval, evidence.n or "", assessment.verdict]
@@ -155,6 +184,50 @@ def book(
     with _Bar("book") as bar:
         index = books.build(run=execute, strict=strict, on_progress=bar)
     say(f"the book is in {_shown(index)}; look at it with: make serve")
+
+
+@app.command()
+def student(
+    strict: Annotated[bool, typer.Option(help="Let any warning fail the build.")] = True,
+) -> None:
+    """Build the student edition: the book and its notebooks without solutions.
+
+    It lies in build/student/. Notebooks that have run already are taken as they are.
+
+    Example: `privrob student`
+    """
+    from privrob.lab import book as books
+
+    with _Bar("student") as bar:
+        index = books.build_student(strict=strict, on_progress=bar)
+    say(f"the book without solutions is in {_shown(index)}")
+    say(f"the notebooks without solutions are in {_shown(index.parents[1] / 'notebooks')}")
+
+
+@app.command("new-notebook")
+def new_notebook(
+    name: Annotated[str, typer.Argument(help="Two digits and words, as '12-curvature'.")],
+    title: Annotated[
+        str | None, typer.Option(help="The page's title. Left out: made from the name.")
+    ] = None,
+) -> None:
+    """Begin a notebook: the whole skeleton, running and passing every check as it stands.
+
+    Its number gives its place in the book.
+
+    Example: `privrob new-notebook 12-curvature --title 'Curvature of the loss'`
+    """
+    from privrob.lab import new_notebook as notebook
+
+    words = name[3:].replace("-", " ").capitalize()
+    try:
+        first, *others = notebook.create(name, title=words if title is None else title)
+    except ValueError as error:
+        raise Usage(str(error)) from None
+    say(f"written: {_shown(first)}")
+    say(f"it has a line in: {', '.join(_shown(path) for path in others)}")
+    say(f"run it with: privrob notebooks {name}")
+    say(f"once it has headline numbers: python tests/expected/measure.py {name}; make readme")
 
 
 def _shown(path: Path) -> str:

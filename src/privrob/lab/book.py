@@ -1,14 +1,12 @@
 """Notebooks, as text, into an executed and checked book: jupytext, papermill, Jupyter Book.
 
-Sources are `notebooks/*.md` and `book/`; everything made lies under `build/`.
+Sources are `notebooks/*.md` and `book/`; everything made lies under `build/`. `lab.compile` has the
+last step.
 """
 
 import ast
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +18,13 @@ import papermill
 import yaml
 
 from privrob import paths
-from privrob.lab import pages
+from privrob.lab import student
+from privrob.lab.compile import HEADLINE, BookError, build_folder, compiled
 from privrob.lab.spec import known
 
 CELL_SECONDS, START_SECONDS = 600, 120
-HEADLINE = "application/x-privrob-headline+json"
 Notebook = Any  # nbformat's NotebookNode
 Progress = Callable[[str, int, int], None]
-
-
-class BookError(RuntimeError):
-    """A notebook or the book could not be made; the message says which and what to do."""
 
 
 def quiet(name: str, done: int, total: int) -> None:
@@ -40,11 +34,6 @@ def quiet(name: str, done: int, total: int) -> None:
 def sources() -> dict[str, Path]:
     """The notebooks by name, in the book's order."""
     return {p.stem: p for p in sorted((paths.repository() / "notebooks").glob("*.md"))}
-
-
-def build_folder() -> Path:
-    """Where everything made is put; safe to delete."""
-    return paths.repository() / "build"
 
 
 # -- executing ----------------------------------------------------------------------------------
@@ -220,12 +209,31 @@ def build(*, run: bool = True, strict: bool = True, on_progress: Progress = quie
     """
     executed = execute(on_progress=on_progress) if run else _already_executed()
     on_progress("the book itself", len(executed), len(executed) + 1)
-    source = _assemble(executed)
-    html = _compile(source, strict=strict)
-    target = build_folder() / "book"
-    shutil.rmtree(target, ignore_errors=True)
-    html.rename(target)
-    return target / "index.html"
+    return compiled(_read(executed), "book", strict=strict)
+
+
+def build_student(*, strict: bool = True, on_progress: Progress = quiet) -> Path:
+    """The book and its notebooks without solutions in build/student/; its index.html.
+
+    Takes the executed copies that are there and runs only notebooks that have none of today's text.
+    The notebooks lie beside the book as .ipynb, without outputs, and as .md.
+    """
+    executed = _read(_up_to_date(on_progress))
+    on_progress("the student edition", len(executed), len(executed) + 1)
+    shown = {name: student.without_solutions(nb, name) for name, nb in executed.items()}
+    folder = build_folder() / "student"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "notebooks").mkdir(parents=True)
+    for name, source in sources().items():
+        handed_out = student.without_solutions(jupytext.read(source), name)
+        for form in ("ipynb", "md:myst"):
+            target = folder / "notebooks" / f"{name}.{form.partition(':')[0]}"
+            jupytext.write(handed_out, target, fmt=form)
+    return compiled(shown, "student/book", strict=strict, edition="student edition")
+
+
+def _read(files: Sequence[Path]) -> dict[str, Notebook]:
+    return {path.stem: nbformat.read(path, as_version=4) for path in files}
 
 
 def _already_executed() -> list[Path]:
@@ -236,38 +244,18 @@ def _already_executed() -> list[Path]:
     return [folder / f"{name}.ipynb" for name in sources()]
 
 
-def _assemble(executed: Sequence[Path]) -> Path:
-    """Prose, executed notebooks and generated pages side by side, as Jupyter Book wants them."""
-    source = build_folder() / "book-source"
-    shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(paths.repository() / "book", source)
-    (source / "notebooks").mkdir()
-    notebooks = {path.stem: nbformat.read(path, as_version=4) for path in executed}
-    for name, notebook in notebooks.items():
-        for cell in notebook.cells:  # headline numbers are for programs, not for readers
-            outputs = cell.get("outputs", [])
-            outputs[:] = [o for o in outputs if HEADLINE not in o.get("data", {})]
-        nbformat.write(notebook, source / "notebooks" / f"{name}.ipynb")
-    for name, text in pages.write(notebooks).items():
-        target = source / name
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-    return source
+def _up_to_date(on_progress: Progress) -> list[Path]:
+    """The executed notebooks, once those are run whose executed copy has another text or none."""
+    outdated = [name for name, source in sources().items() if not _is_executed(name, source)]
+    if outdated:
+        execute(outdated, on_progress=on_progress)
+    return _already_executed()
 
 
-def _compile(source: Path, *, strict: bool) -> Path:
-    """Run Jupyter Book in a process of its own; the folder of HTML."""
-    out = build_folder() / "jupyter-book"
-    shutil.rmtree(out, ignore_errors=True)
-    start = "from jupyter_book.cli.main import main; main()"
-    command = [sys.executable, "-c", start, "build", str(source), "--path-output", str(out)]
-    command += ["-n", "-W", "--keep-going"] if strict else []
-    environment = os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    log = build_folder() / "book.log"
-    log.write_text(done.stdout + done.stderr, encoding="utf-8")
-    html = out / "_build" / "html"
-    if done.returncode or not (html / "index.html").exists():
-        lines = [line for line in done.stderr.splitlines() if "WARNING" in line or "ERROR" in line]
-        raise BookError("\n".join([f"the book did not build; see {log}", *lines[-12:]]))
-    return html
+def _is_executed(name: str, source: Path) -> bool:
+    """Whether the executed copy is of this very text; a given parameter would be one cell more."""
+    path = build_folder() / "executed" / f"{name}.ipynb"
+    if not path.exists():
+        return False
+    then, now = nbformat.read(path, as_version=4), jupytext.read(source)
+    return [c.source for c in then.cells] == [c.source for c in now.cells]
