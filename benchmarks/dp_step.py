@@ -1,77 +1,160 @@
-"""What a DP-SGD step costs beside a plain SGD step, on the MNIST network at batch 256.
+"""One DP-SGD update beside a plain one and beside opacus, on the MNIST network.
 
-    python benchmarks/dp_step.py [rounds]
-
-Steps are interleaved and each ratio is taken within a round, so that a busy machine disturbs both
-sides alike; printed is the median. `plain` is eager NCHW PyTorch in the usual layer order, what
-one writes first; `plain_cl` the book's own network, which keeps channels_last memory.
+Subjects say: TITLE; what GAP measures and its limit; ROUNDS; SETTINGS, and in GROWTH the values to
+take one of them through (the others as in GROWTH_AT, then SETTINGS), for the contestants
+GROWTH_OF; `contestants`, which builds everybody.
 """
 
-import statistics
-import sys
-import time
 from collections.abc import Callable
 
+import networks
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from privrob import device, models
+from privrob.lab.benchmarks import Contestant, Run
 from privrob.training import loop, losses, private
 
-BATCH = 256
+TITLE = "DP-SGD update"
+GAP = "largest difference of a summed gradient, float64, without noise"
+GAP_LIMIT = 1e-10
+ROUNDS = 24
+SETTINGS = {"batch": 256, "width": 1.0}
+GROWTH = {"batch": (64, 256, 1024), "width": (0.25, 0.5, 1.0, 2.0)}
+GROWTH_AT: dict[str, int] = {}
+GROWTH_OF = ("DP-SGD, fast", "SGD, our network", "opacus ghost")
+LR, CLIP_NORM, NOISE_STD = 0.05, 1.0, 1.3
+
+Step = Callable[[Tensor, Tensor], None]
 
 
-def usual() -> nn.Module:
-    """The network of tursynbek2020 as one would write it: convolution, ReLU, max-pool."""
-    conv = [nn.Conv2d(1, 20, 5), nn.ReLU(), nn.MaxPool2d(2)]
-    conv += [nn.Conv2d(20, 50, 5), nn.ReLU(), nn.MaxPool2d(2)]
-    return nn.Sequential(*conv, nn.Flatten(), nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10))
+def contestants(device: torch.device, *, batch: int, width: float) -> dict[str, Contestant]:
+    """Ours first; then plain SGD on the usual network and on ours, and both ways of opacus."""
+    draw = torch.Generator().manual_seed(0)
+    x = torch.rand(batch, 1, 28, 28, generator=draw).to(device)
+    y = torch.randint(10, (batch,), generator=draw).to(device)
+
+    def model() -> nn.Module:
+        return networks.ours(device, width=width)
+
+    def timed(build: Callable[[], Step]) -> Callable[[], Run]:
+        def prepare() -> Run:
+            step = build()
+            return lambda: step(x, y)
+
+        return prepare
+
+    usual = networks.usual
+    return {
+        "DP-SGD, fast": Contestant(timed(lambda: _dp(model(), "fast", batch, device)), ours=True),
+        "SGD, usual network": Contestant(timed(lambda: _sgd(usual(model()))), _plain_gap(usual)),
+        "SGD, our network": Contestant(timed(lambda: _sgd(model())), _plain_gap(lambda m: m)),
+        "opacus hooks": Contestant(
+            timed(lambda: _dp(usual(model()), "opacus", batch, device)), _hooks_gap
+        ),
+        "opacus ghost": Contestant(
+            timed(lambda: _ghost(usual(model()), batch, device)), _ghost_gap
+        ),
+    }
 
 
-def ours() -> nn.Module:
-    return models.build("mnist_cnn", seed=0, width=1.0, hidden=(500,), normalize=False)
+# -- steps --------------------------------------------------------------------------------------
 
 
-def dp(model: nn.Module, engine: str) -> Callable[[torch.Tensor, torch.Tensor], None]:
+def _sgd(model: nn.Module) -> Step:
+    return loop.sgd_step(model, lr=LR, loss=losses.natural)
+
+
+def _dp(model: nn.Module, engine: str, batch: int, device: torch.device) -> Step:
     return private.private_step(
         model,
-        lr=0.05,
-        clip_norm=1.0,
-        noise_std=1.3,
-        expected_batch=BATCH,
+        lr=LR,
+        clip_norm=CLIP_NORM,
+        noise_std=NOISE_STD,
+        expected_batch=batch,
         engine=engine,
-        generator=torch.Generator(),
+        generator=torch.Generator(device),
     )
 
 
-def seconds(step: Callable[[], None]) -> float:
-    begun = time.perf_counter()
-    step()
-    return time.perf_counter() - begun
+def _ghost(model: nn.Module, batch: int, device: torch.device) -> Step:
+    wrapped, loss, optimizer = _ghost_parts(model, batch, NOISE_STD, torch.Generator(device))
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
+        loss(wrapped(x), y).backward()
+        optimizer.step()
+
+    return step
 
 
-def main(rounds: int) -> None:
-    x, y = torch.rand(BATCH, 1, 28, 28), torch.randint(10, (BATCH,))
-    F.cross_entropy(usual()(x), y).backward()  # warm up
-    steps = {
-        "plain": loop.sgd_step(usual(), lr=0.05, loss=losses.natural),
-        "plain_cl": loop.sgd_step(ours(), lr=0.05, loss=losses.natural),
-        "fast": dp(ours(), "fast"),
-        "opacus hooks": dp(usual(), "opacus"),
-    }
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for round_ in range(rounds + 2):
-        for name, step in steps.items():
-            spent = seconds(lambda step=step: step(x, y))
-            if round_ >= 2:
-                times[name].append(spent)
-    where = device.describe(torch.device("cpu"))
-    print(f"{where}, {torch.get_num_threads()} threads, {rounds} rounds")
-    for other in ("plain", "plain_cl", "opacus hooks"):
-        ratio = statistics.median(a / b for a, b in zip(times["fast"], times[other], strict=True))
-        print(f"DP-SGD (fast) / {other}: {ratio:.2f}")
+def _ghost_parts(model: nn.Module, batch: int, noise_std: float, generator: torch.Generator):
+    from opacus.grad_sample import GradSampleModuleFastGradientClipping
+    from opacus.optimizers import DPOptimizerFastGradientClipping
+    from opacus.utils.fast_gradient_clipping_utils import DPLossFastGradientClipping
+
+    wrapped = GradSampleModuleFastGradientClipping(
+        model, loss_reduction="sum", max_grad_norm=CLIP_NORM, use_ghost_clipping=True
+    )
+    optimizer = DPOptimizerFastGradientClipping(
+        torch.optim.SGD(model.parameters(), lr=LR / batch),
+        noise_multiplier=noise_std / CLIP_NORM,
+        max_grad_norm=CLIP_NORM,
+        expected_batch_size=None,
+        loss_reduction="sum",
+        generator=generator,
+    )
+    entropy = nn.CrossEntropyLoss(reduction="sum")
+    return wrapped, DPLossFastGradientClipping(wrapped, optimizer, entropy, "sum"), optimizer
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 30)
+# -- the same answers? --------------------------------------------------------------------------
+
+
+def _problem() -> tuple[nn.Module, Tensor, Tensor]:
+    """A small batch in float64 on the CPU, where rounding hides no mistake."""
+    draw = torch.Generator().manual_seed(1)
+    model = networks.ours(torch.device("cpu"), width=1.0, dtype=torch.float64)
+    x = torch.rand(24, 1, 28, 28, generator=draw, dtype=torch.float64)
+    return model, x, torch.randint(10, (24,), generator=draw)
+
+
+def _gap(found: list[Tensor], clip_norm: float) -> float:
+    """How far these sums, in the order of the parameters, are from ours."""
+    model, x, y = _problem()
+    ours = private.clipped_gradient(model, x, y, clip_norm=clip_norm).values()
+    return max((a - b).abs().max().item() for a, b in zip(found, ours, strict=True))
+
+
+def _plain_gap(form: Callable[[nn.Module], nn.Module]) -> Callable[[], float]:
+    """Plain SGD has no clipping: its gradient is our sum under a norm that nobody reaches."""
+
+    def gap() -> float:
+        model, x, y = _problem()
+        other = form(model)
+        F.cross_entropy(other(x), y, reduction="sum").backward()
+        return _gap([p.grad for p in other.parameters()], clip_norm=1e9)
+
+    return gap
+
+
+def _hooks_gap() -> float:
+    """opacus clips by C / (norm + 1e-6); here its own per-example gradients, clipped exactly."""
+    from opacus import GradSampleModule
+
+    model, x, y = _problem()
+    wrapped = GradSampleModule(networks.usual(model), loss_reduction="sum")
+    F.cross_entropy(wrapped(x), y, reduction="sum").backward()
+    each = [p.grad_sample for p in wrapped.parameters()]
+    norms = torch.stack([g.flatten(1).norm(dim=1) for g in each]).norm(dim=0)
+    factor = (CLIP_NORM / norms).clamp(max=1)
+    return _gap([torch.einsum("b,b...->...", factor, g) for g in each], CLIP_NORM)
+
+
+def _ghost_gap() -> float:
+    """The same, for its ghost clipping: only the 1e-6 is taken away."""
+    model, x, y = _problem()
+    wrapped, loss, _ = _ghost_parts(networks.usual(model), len(x), 0.0, torch.Generator())
+    wrapped.get_clipping_coef = lambda: (CLIP_NORM / wrapped.get_norm_sample()).clamp(max=1)
+    loss(wrapped(x), y).backward()
+    return _gap([p.grad for p in wrapped.parameters()], CLIP_NORM)

@@ -50,7 +50,7 @@ OUTSIDE = {
     "pandas": ("plot",),
     "papermill": ("lab.book",),
     "jupytext": ("lab.book",),
-    "nbformat": ("lab.book",),
+    "nbformat": ("lab.book", "lab.compile"),
     "nbclient": ("lab.book",),
     "sphinx": ("lab.book",),
     "jupyter_book": ("lab.book",),

@@ -1,0 +1,79 @@
+"""What our code should cost beside others, and whether a benchmark result meets it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The time of `ours` is to be at most `limit` times that of `peer`, in one subject.
+
+    `why` is the reason to show where the goal is missed.
+    """
+
+    subject: str
+    ours: str
+    peer: str
+    limit: float
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A goal beside what was measured: median and quartiles of the ratio, or why there is none."""
+
+    goal: Goal
+    ratio: tuple[float, float, float] | None
+    missing: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """The median is within the limit; None where there is no ratio."""
+        return None if self.ratio is None else self.ratio[0] <= self.goal.limit
+
+
+_OURS = "DP-SGD, fast"
+_DROP = "PGD-40, fooled images dropped"
+_INPUT = (
+    "Ours and torchattacks' do the same work, a forward pass and one gradient at the pixels a "
+    "step; what we gain is the memory order of the network. The largest single cost left is "
+    "PyTorch's input gradient of a convolution with one input channel."
+)
+_EASY = (
+    "How much dropping saves depends on how soon images are fooled: this model resists the first "
+    "steps, and until one is fooled it costs a step of plain PGD."
+)
+_FAULTS = (
+    "The patches of a whole batch are so large that the system hands their memory out anew, page "
+    "by page, at every step."
+)
+GOALS = (
+    Goal("dp_step", _OURS, "SGD, usual network", 1.0, _FAULTS),
+    Goal("dp_step", _OURS, "SGD, our network", 1.4, _FAULTS),
+    Goal("dp_step", _OURS, "opacus hooks", 0.12, _FAULTS),
+    Goal("dp_step", _OURS, "opacus ghost", 0.45, _FAULTS),
+    Goal("fgsm_grid", "FGSM grid", "torchattacks", 0.25),
+    Goal("pgd", "PGD-40", "torchattacks", 0.65, _INPUT),
+    Goal("pgd", _DROP, "torchattacks", 0.35, _EASY),
+)
+
+
+def judge(subjects: Mapping[str, Any]) -> list[Outcome]:
+    """Every goal beside the result's subjects, in the order of GOALS."""
+    return [_judge(goal, subjects.get(goal.subject)) for goal in GOALS]
+
+
+def _judge(goal: Goal, subject: Mapping[str, Any] | None) -> Outcome:
+    if subject is None:
+        return Outcome(goal, None, "not measured")
+    for name in (goal.ours, goal.peer):
+        note = subject["contestants"].get(name)
+        if note is None:
+            return Outcome(goal, None, f"{name}: not measured")
+        if note["skipped"]:
+            return Outcome(goal, None, f"{name}: {note['skipped']}")
+        if not note["passed"]:
+            return Outcome(goal, None, f"{name} gives another answer: no ratio")
+    found = subject["contestants"][goal.ours]["ratios"][goal.peer]
+    return Outcome(goal, (found[0], found[1], found[2]))
