@@ -1,13 +1,17 @@
 """A fingerprint moves with the code behind a task, wherever that is, and with nothing else."""
 
 import importlib
+import struct
 import sys
 from types import SimpleNamespace
 
 import pytest
+import torch
 
+from privrob.data import as_float
 from privrob.lab import fingerprint as module
 from privrob.lab import tasks
+from privrob.lab.spec import seed_for
 
 SOURCES = {
     "__init__": "",
@@ -122,3 +126,20 @@ def test_training_rests_on_its_loop_and_attacks_rest_on_theirs():
 
 def test_what_the_key_names_is_left_out():
     assert not [m for m in reached(tasks.train) if m.startswith(module.IN_THE_KEY)]
+
+
+# -- what no fingerprint covers -----------------------------------------------------------------
+
+
+def test_the_seeds_of_a_key_stay_what_they_are():
+    """`seed_for` is in no fingerprint: another one would change every result and age none."""
+    assert seed_for("0123456789abcdef", "init/0") == 5965441069479919002
+    assert seed_for("0123456789abcdef", "batches/7") == 2100444551833232821
+
+
+def test_pixels_stay_what_they_are():
+    """Nor is `as_float`: each byte becomes the float32 nearest to a 255th of it."""
+    x = as_float(torch.arange(256, dtype=torch.uint8))
+    exact = [struct.unpack("<f", struct.pack("<f", n / 255))[0] for n in range(256)]
+    assert x.dtype == torch.float32
+    assert x.tolist() == exact

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from specimens import DPSGD, FGSM, PGD, SGD, load, same, stub
 
 from privrob import data
 from privrob.lab import run, tasks
 from privrob.lab.run import Lab, graph, key_of, open_store
+from privrob.lab.spec import Data
 from privrob.lab.store import Store, StoreError
 
 
@@ -108,12 +110,20 @@ def test_an_unwritable_store_fails_before_any_work(tmp_path, stubs):
     assert stubs == []
 
 
-def test_other_contents_of_a_data_set_are_refused(lab, monkeypatch):
-    other = data.glyphs(train=200, test=100, seed=5)
-    monkeypatch.setattr(data, "load", lambda name: other)
-    with pytest.raises(ValueError, match="glyphs: these contents .unknown. are not the published"):
-        lab.get(SGD)
-    assert lab.lookup(SGD) is None
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("glyphs", "pip install -c constraints.txt"), ("mnist", "put the published file in place of")],
+)
+def test_other_contents_of_a_data_set_are_refused_and_say_what_to_do(
+    lab, monkeypatch, name, advice
+):
+    black = data.Split(torch.zeros(9, 1, 28, 28).byte(), torch.zeros(9).long())
+    other = data.Dataset(name, {"train": black, "test": black}, 10)
+    monkeypatch.setattr(data, "load", lambda asked: other)
+    spec = replace(SGD, data=Data(name=name, train=9, test=9))
+    with pytest.raises(ValueError, match=f"{name}: these contents .unknown. are not .*{advice}"):
+        lab.get(spec)
+    assert lab.store.manifests() == []
 
 
 def test_a_task_that_fails_leaves_no_record(lab, monkeypatch):
@@ -230,7 +240,7 @@ def test_a_budget_stops_between_units(lab, stubs, monkeypatch):
 
 
 def test_what_another_process_computes_is_left_to_it(lab, stubs):
-    with lab.store.lock(key_of(SGD)):
+    with lab.store.claim(key_of(SGD)):
         started = time.monotonic()
         done = lab.run([SGD, DPSGD], budget_minutes=1 / 60)
         assert [result.spec for result in done] == [DPSGD]

@@ -155,7 +155,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     for attempt in (
         lambda: store.save("train", MANIFEST, ARRAYS),
         lambda: store.checkpoint("k1", WEIGHTS, {"done": 1}),
-        lambda: store.lock("k1"),
+        lambda: store.claim("k1").__enter__(),
     ):
         with pytest.raises(StoreError, match="file/store.* cannot be written"):
             attempt()

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save as save_tensors
 from specimens import FGSM, PGD, SGD, load, stub
 
 from privrob import data, evaluate, models, paths, zoo
@@ -24,6 +23,8 @@ from privrob.lab.verify import verify_all
 @pytest.fixture(autouse=True)
 def _elsewhere(monkeypatch, tmp_path):
     monkeypatch.setenv("PRIVROB_RECORDS", str(tmp_path / "records"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("PRIVROB_DATA", raising=False)
     monkeypatch.setattr(data, "load", load)
 
 
@@ -121,14 +122,20 @@ def test_all_that_is_broken_is_found_at_once(lab, folder):
 
 # -- the zoo ------------------------------------------------------------------------------------
 
-SETTINGS = {"width": 0.1, "hidden": (500,), "normalize": False}
-
 
 @pytest.fixture
-def entry():
-    weights = models.build("mnist_cnn", seed=0, **SETTINGS).state_dict()
-    raw = save_tensors({name: w.contiguous() for name, w in weights.items()})
-    return zoo.keep("p/m", seed=0, network="mnist_cnn", settings=SETTINGS, raw=raw, key="k")
+def entry(lab, monkeypatch):
+    """The entry of a model whose result is stored."""
+
+    def untrained(spec, upstream, context):
+        model = models.build(spec.model.name, seed=0, **spec.model.settings)
+        return tasks.Output({"correct_test": np.ones(1, bool)}, dict(model.state_dict()))
+
+    monkeypatch.setitem(tasks.TASKS, "train", untrained)
+    found = lab.get(SGD)
+    raw = lab.store.weight_bytes(found.record)
+    settings = SGD.model.settings
+    return zoo.keep("p/m", seed=0, network="mnist_cnn", settings=settings, raw=raw, key=found.key)
 
 
 def test_a_whole_zoo_is_fine(lab, entry):
@@ -148,6 +155,23 @@ def test_a_missing_zoo_file_is_named(lab, entry):
 def test_a_zoo_file_that_is_not_listed_is_named(lab, entry):
     entry.path.rename(entry.path.with_name("other.safetensors"))
     assert any("other.safetensors: is not in zoo.json" in str(f) for f in verify_all(lab.store))
+
+
+def test_a_zoo_entry_that_its_result_contradicts_is_named(lab, entry):
+    index = paths.weights() / "zoo.json"
+    whole = json.loads(index.read_text())
+    for where, value, words in (
+        (("settings", "normalize"), False, "has normalize False, and its result True"),
+        (("seeds", "0", "key"), "0" * 16, f"is of result {'0' * 16}, which is not here"),
+        (("seeds", "0", "bytes"), 1, "has bytes 1, and its result"),
+    ):
+        changed = json.loads(json.dumps(whole))
+        part = changed["p/m"]
+        for name in where[:-1]:
+            part = part[name]
+        part[where[-1]] = value
+        index.write_text(json.dumps(changed, indent=1, sort_keys=True) + "\n")
+        assert any(words in str(finding) for finding in verify_all(lab.store))
 
 
 def test_a_broken_zoo_index_is_named(lab, entry):
@@ -194,7 +218,8 @@ def test_a_right_result_with_changed_code_becomes_verified(lab, altered, monkeyp
     monkeypatch.setattr(run, "fingerprint_of", lambda kind: "changed")
     assert result.state == "stale"
     outcome = recompute(result, lab)
-    assert (outcome.agrees, outcome.disagreements, outcome.n) == (True, 0, 100)
+    n = 101 if spec is SGD else 100  # images, and an epoch
+    assert (outcome.agrees, outcome.disagreements, outcome.n) == (True, 0, n)
     assert result.state == "verified"
     [check] = result.record.checks
     assert (check["fingerprint"], check["record_fingerprint"]) == ("changed", before)
@@ -224,6 +249,7 @@ def shift(name, by, images=slice(None)):
         (SGD, flip("correct_test", slice(0, 10)), 8),
         (SGD, shift("log_odds_test", 0.05), 90),
         (SGD, shift("log_odds_test", 1.0, slice(7, 8)), 1),
+        (SGD, shift("history", 0.01, slice(0, 1)), 1),
         (FGSM, flip("correct", slice(0, 20)), 10),
         (FGSM, flip("correct_unclipped", slice(0, 20)), 10),
         (FGSM, flip("zero_gradient", slice(0, 3)), 3),
@@ -345,6 +371,7 @@ def test_mnist_results_are_checked_on_the_slice(lab, mnist_result):
     assert mnist_result.state == "stale"
     outcome = recompute(mnist_result, lab)
     assert (outcome.agrees, outcome.n) == (True, 1000)
+    assert "from the kept weights; not the training: mnist: not in" in outcome.method
     assert mnist_result.state == "verified"
     assert verify_all(lab.store) == []
 

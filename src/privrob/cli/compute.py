@@ -1,12 +1,14 @@
 """plan, run and show: what is there, what would run, running it, and one experiment in full."""
 
-from collections.abc import Iterable, Sequence
+import signal
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from privrob.cli.base import (
-    INTERRUPTED,
     QUICK_NOTE,
     Device,
     Pattern,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from privrob.lab.registry import Experiment, Variant
     from privrob.lab.run import Lab, Result, Step
     from privrob.lab.spec import Spec
+
+PATIENCE = 5  # seconds
 
 
 def wanted(pattern: str, profile: str) -> "list[Variant]":
@@ -98,27 +102,53 @@ def run(
 
     Example: `privrob run 'tursynbek2020/*' --profile paper --minutes 30`
     """
-    from privrob.cli.progress import Progress
-    from privrob.lab.run import Lab, open_store
-
-    set_threads(threads)
-    specs = [v.spec for v in wanted(pattern, profile)]
-    lab = Lab(open_store(profile), on=device)
-    steps = lab.plan(specs)
-    say(_summary(steps, profile))
     again = _command(pattern, profile, device, threads)
-    try:
+    with _stops_in_order(again):
+        from privrob.cli.progress import Progress
+        from privrob.lab.run import Lab, open_store
+
+        set_threads(threads)
+        specs = [v.spec for v in wanted(pattern, profile)]
+        lab = Lab(open_store(profile), on=device)
+        steps = lab.plan(specs)
+        say(_summary(steps, profile))
         with Progress([s for s in steps if s.state == "missing"]) as progress:
             lab.listener = progress.listen
             for result in lab.run(specs, budget_minutes=minutes):
                 progress.finish(result)
                 progress.say(_line(result))
-    except KeyboardInterrupt:
-        say(f"stopped; at most the current epoch is lost. To go on: {again}")
-        raise typer.Exit(INTERRUPTED) from None
-    _say_what_is_left(lab, specs, minutes, again)
+        _say_what_is_left(lab, specs, minutes, again)
     if profile == "quick" and steps:
         say(QUICK_NOTE, style="yellow")
+
+
+@contextmanager
+def _stops_in_order(again: str) -> Iterator[None]:
+    """On Ctrl-C, or a scheduler's SIGTERM: say how to go on, then exit with 128 + the signal.
+
+    More signals shortly after the first change nothing: the process is about to end, and must not
+    do so half-way through its cleaning up.
+    """
+    received: list[tuple[float, int]] = []
+
+    def stop(number: int, frame: object) -> None:
+        if not received or time.monotonic() - received[-1][0] > PATIENCE:
+            received.append((time.monotonic(), number))
+            raise KeyboardInterrupt
+
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {n: h for n, h in handlers.items() if h is not signal.SIG_IGN}  # as nohup sets it
+    for number in handlers:
+        signal.signal(number, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        handlers = dict.fromkeys(handlers, signal.SIG_IGN)  # to the end of the process
+        say(f"stopped; at most the current epoch is lost. To go on: {again}")
+        raise typer.Exit(128 + (received[-1][1] if received else signal.SIGINT)) from None
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _say_what_is_left(lab: "Lab", specs: "list[Spec]", minutes: float | None, again: str) -> None:

@@ -127,9 +127,14 @@ def _read_npz(path: Path) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as file:
             content = {k: file[k] for k in file.files if k[:2] in ("x_", "y_")}
+    except FileNotFoundError as error:
+        raise MissingDataError(f"{path} was there and is gone\n{ways(path.stem)}") from error
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         # TypeError: a single array (.npy) under an npz name is no context manager
-        raise DataError(f"{path} is not a whole npz file of plain arrays: {error}") from error
+        raise DataError(
+            f"{path} is not a whole npz file of plain arrays: {error}; put a whole one in its "
+            "place and give the same command again"
+        ) from error
     for split in SPLITS:
         if (f"x_{split}" in content) != (f"y_{split}" in content):
             raise DataError(f"{path} has only one of x_{split} and y_{split}")

@@ -1,15 +1,17 @@
 """Does today's code still give a stored result? A fixed slice of it is repeated and compared.
 
-A model is evaluated again from its kept weights on the first test images; an attack is run again
-on them; where no weights are kept, training is repeated for one epoch. Full-scale MNIST results
-are checked on the slice that ships with the package, so this needs no data set.
+A model is evaluated again from its kept weights on the first test images, and its training is
+repeated for one epoch where the data set is here; an attack is run again on those images.
+MNIST results are evaluated and attacked on the slice in the package, which needs no data set.
 
 What may differ between machines is rounding, and it may move an image over the boundary. Such an
 image is excused if its live margin (the label's logit minus the largest other) lies within a
 slack; every other one is a disagreement, and many excused ones are one too. Measured on MNIST
 models whose hidden units were put in another order, clean log-odds differ by 3e-5. On attacked
 images sign() makes a step of a pixel out of a rounding error: log-odds differ by up to 0.06, and
-on one image in ten thousand by more.
+on one image in ten thousand by more. After one epoch of the paper's four base trainings on MNIST,
+the test accuracy with one thread and with two was up to 0.0010 apart (10 images of 10,000), and
+with the same number of threads the recorded one: PREFIX_SLACK is twice the largest difference.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +34,7 @@ from privrob.lab.surroundings import surroundings
 
 CLEAN_SLACK, ATTACK_SLACK = 1e-3, 0.1  # in logits
 EXCUSED_SHARE = 0.02  # of the images
-PREFIX_SLACK = 0.002  # of the accuracy after one epoch
+PREFIX_SLACK = 0.002  # of the accuracy after one epoch: 20 images of MNIST's 10,000
 IMAGES = {"train": 1000, "fgsm": 1000, "pgd": 200}
 
 Array = NDArray[Any]
@@ -46,8 +48,8 @@ class Unchecked(Exception):
 class Outcome:
     """What a recomputation found. `agrees` is None where it could not be done: `method` says why.
 
-    Of `n` images (or epochs, for a prefix of a training), `disagreements` differ in a way that
-    rounding does not explain, and `excused` in one that it does.
+    Of `n` images and epochs together, `disagreements` differ in a way that rounding does not
+    explain, and `excused` in one that it does.
     """
 
     result: Result
@@ -132,11 +134,24 @@ def _margin(g: Tensor, y: Tensor) -> Array:
 
 
 def _train(result: Result, lab: Lab, images: int) -> Outcome:
-    """Log-odds and correctness of the kept model; without weights, the first epoch of training."""
-    spec, weights = result.spec, lab.store.weights(result.record)
-    assert isinstance(spec, Train)
+    """The kept model's answers and the first epoch of its training, or the one that can be had."""
+    weights = lab.store.weights(result.record)
     if weights is None:
-        return _prefix(result, spec, lab)
+        return _prefix(result, lab)
+    answers = _answers(result, weights, lab, images)
+    try:
+        epoch = _prefix(result, lab)
+    except (Unchecked, OSError) as error:
+        epoch = Outcome(result, True, f"not the training: {str(error).splitlines()[0]}")
+    counts = (getattr(answers, n) + getattr(epoch, n) for n in ("n", "disagreements", "excused"))
+    method = f"{answers.method}; {epoch.method}"
+    return Outcome(result, bool(answers.agrees and epoch.agrees), method, *counts)
+
+
+def _answers(result: Result, weights: Mapping[str, Tensor], lab: Lab, images: int) -> Outcome:
+    """Log-odds and correctness of the kept model on the first test images."""
+    spec = result.spec
+    assert isinstance(spec, Train)
     test = _split(lab, _slice(spec.data, images))
     g = evaluate.logits(_model(spec, weights, lab.device), test.x)
     y = test.y.to(g.device)
@@ -178,22 +193,20 @@ class _Alone:
         raise _Enough
 
 
-def _prefix(result: Result, spec: Train, lab: Lab) -> Outcome:
-    """The accuracy after one epoch: the same, or on other hardware within the slack."""
+def _prefix(result: Result, lab: Lab) -> Outcome:
+    """The accuracy after one epoch: the same within the slack."""
     context = _Alone(lab)
+    assert isinstance(result.spec, Train)
     try:
-        tasks.train(spec, {}, context)
+        tasks.train(result.spec, {}, context)
     except _Enough:
         pass
     except ValueError as error:
-        raise Unchecked(f"its weights are not kept, and {error}") from error
+        raise Unchecked(str(error)) from error
     apart = abs(context.history[0] - float(result.arrays["history"][0]))
-    here, there = surroundings(lab.device), result.manifest
-    same = all(here[name] == there[name] for name in ("device", "threads", "versions"))
+    agrees = apart <= PREFIX_SLACK
     method = f"test accuracy after one epoch of training, {apart:.4f} apart"
-    excused = apart > 0 and not same and apart <= PREFIX_SLACK
-    agrees = apart == 0 or excused
-    return Outcome(result, agrees, method, 1, int(not agrees), int(excused))
+    return Outcome(result, agrees, method, 1, int(not agrees), int(agrees and apart > 0))
 
 
 # -- attacks ------------------------------------------------------------------------------------

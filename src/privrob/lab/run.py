@@ -5,21 +5,18 @@ but its spec, a store and a device, so the same graph can run in this process or
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-import filelock
 import numpy as np
-import torch
-from torch import Tensor
 
-from privrob import data, device, paths
+from privrob import device, paths
 from privrob.data import Split
-from privrob.data.catalogue import known
 from privrob.lab import spec as specs
 from privrob.lab import tasks
+from privrob.lab.context import Context, Splits, checksum_of
 from privrob.lab.fingerprint import fingerprint
 from privrob.lab.spec import Data, Spec
 from privrob.lab.store import Record, Store, StoreError
@@ -42,11 +39,6 @@ def open_store(profile: str) -> Store:
 
 
 # -- keys and states ----------------------------------------------------------------------------
-
-
-def checksum_of(name: str) -> str:
-    """The checksum of the published contents of a data set, whether it is here or not."""
-    return next(iter(known(name).variants))
 
 
 def key_of(spec: Spec) -> str:
@@ -142,7 +134,7 @@ class Lab:
         self.store = store
         self.device = device.resolve(on)
         self.listener = listener
-        self._data: dict[Data, Mapping[str, Split]] = {}
+        self._splits = Splits(self.device)
 
     def lookup(self, spec: Spec) -> Result | None:
         """The stored result, or None."""
@@ -203,26 +195,27 @@ class Lab:
         upstream = {name: self.lookup(s) for name, s in specs.upstream(spec).items()}
         if None in upstream.values():
             return None
-        try:
-            with self.store.lock(key_of(spec)).acquire(blocking=False):
-                found = self.lookup(spec)
-                return found or self._compute(spec, {n: r for n, r in upstream.items() if r})
-        except filelock.Timeout:
-            return None
+        with self.store.claim(key_of(spec)) as mine:
+            if not mine:
+                return None
+            found = self.lookup(spec)
+            return found or self._compute(spec, {n: r for n, r in upstream.items() if r})
 
     def _compute(self, spec: Spec, upstream: Mapping[str, Result]) -> Result:
-        kind, begun = specs.kind(spec), time.monotonic()
+        kind, key = specs.kind(spec), key_of(spec)
         code = {"fingerprint": fingerprint_of(kind)} | surroundings(self.device)  # as it is now
+        unit = Context(spec, key, code["fingerprint"], self.store, self._splits, self.listener)
         self.listener(spec, 0, 1)
         inputs = {name: self.output(result) for name, result in upstream.items()}
-        output = tasks.TASKS[kind](spec, inputs, _Context(self, spec))
+        output = tasks.TASKS[kind](spec, inputs, unit)
         manifest = {
-            "key": key_of(spec),
+            "key": key,
             "kind": kind,
             "spec": specs.plain(spec, labels=True),
             "upstream": {name: result.key for name, result in upstream.items()},
+            "upstream_weights": {n: r.record.weights_sha256 for n, r in upstream.items()},
             "data": {spec.data.name: checksum_of(spec.data.name)},
-            "seconds": round(time.monotonic() - begun, 1),
+            "seconds": round(unit.seconds, 1),
         }
         after = surroundings(self.device)
         manifest |= code | {name: after[name] for name in ("peak_memory_mib", "created")}
@@ -239,57 +232,8 @@ class Lab:
         return tasks.Output(result.arrays, weights)
 
     def split(self, wanted: Data, part: str) -> Split:
-        """One part of a data set on the device, read once; its contents must be the key's."""
-        if wanted not in self._data:
-            self._data[wanted] = self._read(wanted)
-        if part not in self._data[wanted]:
-            raise ValueError(f"{wanted.name} has no {part} split for this experiment")
-        return self._data[wanted][part]
-
-    def _read(self, wanted: Data) -> dict[str, Split]:
-        dataset = data.load(wanted.name)
-        if dataset.checksum != checksum_of(wanted.name):
-            raise ValueError(
-                f"{wanted.name}: these contents ({dataset.variant}) are not the published ones "
-                "that this experiment names"
-            )
-        cut = {"train": wanted.train, "test": wanted.test}
-        return {
-            part: split.first(cut[part] or len(split)).to(self.device)
-            for part, split in dataset.splits.items()
-        }
-
-
-@dataclass(frozen=True)
-class _Context:
-    """What a task sees of the lab: its data, its checkpoint, its progress."""
-
-    lab: Lab
-    spec: Spec
-
-    @property
-    def device(self) -> torch.device:
-        return self.lab.device
-
-    def split(self, wanted: Data, part: str) -> Split:
-        return self.lab.split(wanted, part)
-
-    def progress(self, done: int, total: int) -> None:
-        self.lab.listener(self.spec, done, total)
-
-    def restore(self) -> tuple[int, dict[str, Tensor], list[float]] | None:
-        found = self.lab.store.restore(key_of(self.spec))
-        if found is None or found[1]["fingerprint"] != fingerprint_of(specs.kind(self.spec)):
-            return None  # a run that changes its code half-way would belong to neither
-        weights, state = found
-        return state["done"], weights, state["history"]
-
-    def checkpoint(
-        self, done: int, weights: Mapping[str, Tensor], history: Sequence[float]
-    ) -> None:
-        state = {"done": done, "history": list(history)}
-        state["fingerprint"] = fingerprint_of(specs.kind(self.spec))
-        self.lab.store.checkpoint(key_of(self.spec), weights, state)
+        """One part of a data set on the device; its contents must be the key's."""
+        return self._splits.get(wanted, part)
 
 
 # -- what a plan needs to know ------------------------------------------------------------------

@@ -11,20 +11,23 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 Manifest = dict[str, Any]
 MANIFEST, ARRAYS, WEIGHTS, CHECKS = "manifest.json", "arrays.npz", "weights.safetensors", "checks"
+TEMPORARY = ".tmp-"  # what has such a name is no result, and is gone a day after a kill left it
+DAY = 24 * 3600
 
 
 class StoreError(RuntimeError):
@@ -48,6 +51,12 @@ class Record:
         raw = _checked(self.folder / ARRAYS, self.manifest["files"][ARRAYS])
         with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
             return dict(arrays)
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """The checksum of its weights, wherever they are kept; None for a result without."""
+        entry = self.manifest["files"].get(WEIGHTS)
+        return str(entry["sha256"]) if entry else None
 
     @property
     def checks(self) -> list[Manifest]:
@@ -123,8 +132,7 @@ class Store:
             for name, raw in contents.items():
                 _write(temporary / name, raw)
             _write(temporary / MANIFEST, json_text(manifest).encode())
-            if not folder.exists():
-                temporary.rename(folder)
+            _rename_if_first(temporary, folder)
         self.forget(manifest["key"])
         return Record(folder, read_json(folder / MANIFEST))
 
@@ -132,7 +140,7 @@ class Store:
         """Remove a record of the folder that is written to; False for one of another root."""
         if not record.folder.is_relative_to(self.root):
             return False
-        doomed = record.folder.with_name(f".tmp-{record.folder.name}.{os.getpid()}")
+        doomed = record.folder.with_name(f"{TEMPORARY}{record.folder.name}.{os.getpid()}")
         record.folder.rename(doomed)  # at once: nobody reads half of it
         shutil.rmtree(doomed)
         return True
@@ -141,24 +149,28 @@ class Store:
         """Keep the outcome of a recomputation beside its record."""
         name = f"{check['fingerprint']}.json"
         folder = record.folder / CHECKS
-        with _writing(record.folder):
+        with _writing(record.folder) as temporary:
+            _write(temporary / name, json_text(check).encode())
             folder.mkdir(exist_ok=True)
-            replace_file(folder / name, json_text(check).encode())
+            (temporary / name).replace(folder / name)
 
     def checkpoint(self, key: str, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Replace the checkpoint of a key; `state` is plain JSON data."""
         tensors = {n: t.contiguous().cpu() for n, t in weights.items()}
         raw = save_tensors(tensors, metadata={"state": json.dumps(state)})
-        with _writing(self._partial(key).parent):
-            replace_file(self._partial(key), sha256(raw).encode() + raw)
+        path = self._partial(key)
+        with _writing(path.parent) as temporary:
+            _write(temporary / path.name, sha256(raw).encode() + raw)
+            (temporary / path.name).replace(path)
 
     def restore(self, key: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The checkpoint of a key; None where there is none or it is damaged: then start anew."""
         path = self._partial(key)
         if not path.exists():
             return None
-        found, raw = path.read_bytes()[:64], path.read_bytes()[64:]
-        if sha256(raw).encode() != found:
+        whole = path.read_bytes()
+        raw = whole[64:]
+        if sha256(raw).encode() != whole[:64]:
             return None
         size = int.from_bytes(raw[:8], "little")
         state = json.loads(json.loads(raw[8 : 8 + size])["__metadata__"]["state"])
@@ -168,11 +180,19 @@ class Store:
         """Remove the checkpoint of a key."""
         self._partial(key).unlink(missing_ok=True)
 
-    def lock(self, key: str) -> FileLock:
-        """Held while a key is computed, so that two processes do not do the same work."""
-        with _writing(self._partial(key).parent):
-            pass
-        return FileLock(self._partial(key).with_suffix(".lock"))
+    @contextmanager
+    def claim(self, key: str) -> Iterator[bool]:
+        """Hold a key while it is computed; False, at once, where another process holds it.
+
+        The system lets go of what a killed process held.
+        """
+        lock = FileLock(self._partial(key).with_suffix(".lock"), blocking=False)
+        with _writing(self._partial(key).parent), suppress(Timeout):
+            lock.acquire()
+        try:
+            yield lock.is_locked
+        finally:
+            lock.release()
 
     def _partial(self, key: str) -> Path:
         return self.root / ".partial" / f"{key}.checkpoint"
@@ -196,7 +216,7 @@ def json_text(value: Manifest) -> str:
 def read_json(path: Path) -> Manifest:
     """A manifest whose bytes are the ones that were written; else StoreError with the path."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode()  # not read_text, which takes any line end for another
         value = json.loads(text)
         intact = json_text(value) == text
     except (OSError, ValueError, AttributeError) as error:
@@ -236,14 +256,13 @@ def _write(path: Path, raw: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def replace_file(path: Path, raw: bytes) -> None:
-    """Write beside `path`, then rename over it."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+def _rename_if_first(temporary: Path, folder: Path) -> None:
+    """Put a record in its place, unless one is there: another process may have been first."""
     try:
-        _write(temporary, raw)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        temporary.rename(folder)
+    except OSError:
+        if not (folder / MANIFEST).exists():
+            raise
 
 
 @contextmanager
@@ -252,13 +271,23 @@ def _writing(folder: Path) -> Iterator[Path]:
     temporary = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=folder))
+        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder))
         yield temporary
     except OSError as error:
         reason = error.strerror or str(error)
         raise StoreError(
-            f"{folder}: cannot be written ({reason}); nothing was left behind"
+            f"{folder}: cannot be written ({reason}); nothing was left behind. Mend that and give "
+            "the same command again: what is finished is kept"
         ) from error
     finally:
-        if temporary is not None and temporary.exists():
-            shutil.rmtree(temporary, ignore_errors=True)
+        if temporary is not None:
+            _sweep(folder, temporary)
+
+
+def _sweep(folder: Path, temporary: Path) -> None:
+    """Remove a temporary folder, and those that a kill left there more than a day ago."""
+    shutil.rmtree(temporary, ignore_errors=True)
+    for path in folder.glob(f"{TEMPORARY}*"):
+        with suppress(OSError):  # another process sweeps too
+            if time.time() - path.stat().st_mtime > DAY:
+                shutil.rmtree(path)

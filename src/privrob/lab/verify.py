@@ -3,6 +3,7 @@
 This looks at bytes alone; whether today's code still gives the same numbers is `recompute`'s job.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import partial
@@ -16,6 +17,7 @@ from privrob.lab.store import (
     ARRAYS,
     CHECKS,
     MANIFEST,
+    TEMPORARY,
     WEIGHTS,
     Record,
     Store,
@@ -40,29 +42,67 @@ class Finding:
 
 def verify_all(store: Store) -> list[Finding]:
     """Every broken file of every record, and of the zoo; an empty list if all is well."""
-    found = [finding for path in store.manifests() for finding in _record(path)]
+    found = [finding for path in store.manifests() for finding in _record(path, store)]
     found += [finding for root in store.roots for finding in _without_manifest(root)]
-    return [*found, *_zoo()]
+    return [*found, *_zoo(store)]
 
 
 # -- records ------------------------------------------------------------------------------------
 
 
-def _record(manifest: Path) -> Iterator[Finding]:
-    """The faults of one record: its manifest, arrays, weights and checks."""
+def _record(manifest: Path, store: Store) -> Iterator[Finding]:
+    """The faults of one record: its manifest, arrays, weights, checks, and what it rests on."""
     try:
         record = Record(manifest.parent, read_json(manifest))
     except StoreError as error:
         yield Finding(manifest, str(error))
         return
     yield from _misplaced(record)
+    yield from _unlisted(record)
     looks: dict[str, Callable[[], Any]] = {ARRAYS: lambda: record.arrays}
     if (record.folder / WEIGHTS).exists():
         looks[WEIGHTS] = partial(Store(manifest.parents[2]).weights, record)
     for path in sorted((record.folder / CHECKS).glob("*.json")):
-        looks[f"{CHECKS}/{path.name}"] = partial(read_json, path)
+        looks[f"{CHECKS}/{path.name}"] = partial(_check, path)
     for name, look in looks.items():
         yield from _attempt(record.folder / name, look)
+    yield from _attempt(manifest, partial(_require_same_upstream, record, store))
+
+
+def _intact(store: Store, kind: str, key: str) -> Record | None:
+    """The record of a key; None where it is not here, or broken and so named by itself."""
+    try:
+        return store.find(kind, key)
+    except StoreError:
+        return None
+
+
+def _check(path: Path) -> None:
+    """A recomputation's outcome is intact and lies where its fingerprint says."""
+    if read_json(path)["fingerprint"] != path.stem:
+        raise StoreError(f"{path}: is of another fingerprint; restore its name or delete it")
+
+
+def _unlisted(record: Record) -> Iterator[Finding]:
+    """Files that no checksum covers."""
+    known = {MANIFEST, *record.manifest.get("files", ())}
+    for path in sorted(p for p in record.folder.rglob("*") if p.is_file()):
+        name = path.relative_to(record.folder)
+        is_check = name.parent == Path(CHECKS) and name.suffix == ".json"
+        if not (str(name) in known or is_check or name.parts[0].startswith(TEMPORARY)):
+            yield Finding(path, f"is not in {MANIFEST}; delete it")
+
+
+def _require_same_upstream(record: Record, store: Store) -> None:
+    """The weights that it was computed from are those that its upstream has now."""
+    for name, sha256 in record.manifest.get("upstream_weights", {}).items():
+        key = record.manifest["upstream"][name]
+        there = _intact(store, name, key)
+        if there and there.weights_sha256 != sha256:
+            raise StoreError(
+                f"was computed from other weights than those of {there.folder}, which was trained "
+                "anew since; delete its folder and run again"
+            )
 
 
 def _attempt(path: Path, look: Callable[[], Any]) -> Iterator[Finding]:
@@ -105,16 +145,53 @@ def _without_manifest(root: Path) -> Iterator[Finding]:
 # -- the zoo ------------------------------------------------------------------------------------
 
 
-def _zoo() -> Iterator[Finding]:
+def _zoo(store: Store) -> Iterator[Finding]:
     """Faults of the index, of the files that it names, and files that it does not name."""
+    index = paths.weights() / zoo.INDEX
     try:
         entries = zoo.entries()
     except zoo.ZooError as error:
-        yield Finding(paths.weights() / zoo.INDEX, str(error))
+        yield Finding(index, str(error))
         return
+    except Exception as error:  # a seed that is no number, a list for a dictionary
+        yield Finding(index, f"cannot be read ({error!r}); restore it")
+        return
+    if index.exists() and index.read_bytes() != _canonical(index):
+        yield Finding(index, "was changed after it was written; restore it")
     for entry in entries:
         yield from _attempt(entry.path, partial(zoo.load, entry.name, seed=entry.seed))
+        yield from _attempt(index, partial(_require_record, entry, store))
     listed = {entry.path for entry in entries}
     for path in sorted(paths.weights().rglob("*.safetensors")):
         if path not in listed:
             yield Finding(path, f"is not in {zoo.INDEX}; keep it again or delete it")
+
+
+def _canonical(index: Path) -> bytes:
+    """The one text of what the index says."""
+    value = json.loads(index.read_bytes())
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _require_record(entry: zoo.Entry, store: Store) -> None:
+    """The index has no checksum of its own: every field must be what the entry's result says."""
+    who = f"the entry {entry.name!r}, seed {entry.seed}"
+    record = _intact(store, "train", entry.key)
+    if record is None:
+        raise StoreError(f"{who} is of result {entry.key}, which is not here; restore it")
+    file, spec = record.manifest["files"].get(WEIGHTS, {}), record.manifest["spec"]
+    told = {
+        "file": (entry.file, f"{entry.name}-seed{entry.seed}.safetensors"),
+        "seed": (entry.seed, spec["seed"]),
+        "bytes": (entry.bytes, file.get("bytes")),
+        "sha256": (entry.sha256, file.get("sha256")),
+        "network": (entry.network, spec["model"]["name"]),
+    }
+    told |= {n: (_plain(value), spec["model"].get(n)) for n, value in entry.settings.items()}
+    for name, (here, there) in told.items():
+        if here != there:
+            raise StoreError(f"{who} has {name} {here}, and its result {there}; restore it")
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

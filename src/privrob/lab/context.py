@@ -1,0 +1,102 @@
+"""What a task sees of the lab: data sets read once, its checkpoint, its progress."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from privrob import data
+from privrob.data import Dataset, Split
+from privrob.data.catalogue import EMBEDDED, known
+from privrob.lab.spec import Data, Spec
+from privrob.lab.store import Store
+
+
+def checksum_of(name: str) -> str:
+    """The checksum of the published contents of a data set, whether it is here or not."""
+    return next(iter(known(name).variants))
+
+
+class Splits:
+    """The splits of data sets on one device, each read once."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._read: dict[Data, dict[str, Split]] = {}
+
+    def get(self, wanted: Data, part: str) -> Split:
+        """One part of a data set; ValueError where its contents are not the key's."""
+        if wanted not in self._read:
+            self._read[wanted] = self._load(wanted)
+        if part not in self._read[wanted]:
+            raise ValueError(f"{wanted.name} has no {part} split for this experiment")
+        return self._read[wanted][part]
+
+    def _load(self, wanted: Data) -> dict[str, Split]:
+        dataset = data.load(wanted.name)
+        if dataset.checksum != checksum_of(wanted.name):
+            raise ValueError(_other_contents(dataset))
+        cut = {"train": wanted.train, "test": wanted.test}
+        return {
+            part: split.first(cut[part] or len(split)).to(self.device)
+            for part, split in dataset.splits.items()
+        }
+
+
+def _other_contents(dataset: Dataset) -> str:
+    """What is wrong, and what to do: drawn sets depend on libraries, others on a file."""
+    what = f"{dataset.name}: these contents ({dataset.variant}) are not the published ones that "
+    if dataset.name in EMBEDDED:
+        return (
+            f"{what}results are filed under; they are made with matplotlib's fonts and "
+            "scikit-learn's images, so install the versions that constraints.txt names: "
+            "pip install -c constraints.txt -e ."
+        )
+    place = data.locate(dataset.name).reason
+    return f"{what}this experiment names; put the published file in place of {place}"
+
+
+@dataclass
+class Context:
+    """One unit's view. `seconds` counts what interrupted runs spent on it before, too."""
+
+    spec: Spec
+    key: str
+    code: str  # the fingerprint of the task
+    store: Store
+    splits: Splits
+    listener: Callable[[Spec, int, int], None]
+    begun: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begun = time.monotonic()
+
+    @property
+    def device(self) -> torch.device:
+        return self.splits.device
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.begun
+
+    def split(self, wanted: Data, part: str) -> Split:
+        return self.splits.get(wanted, part)
+
+    def progress(self, done: int, total: int) -> None:
+        self.listener(self.spec, done, total)
+
+    def restore(self) -> tuple[int, dict[str, Tensor], list[float]] | None:
+        found = self.store.restore(self.key)
+        if found is None or found[1]["fingerprint"] != self.code:
+            return None  # a run that changes its code half-way would belong to neither
+        weights, state = found
+        self.begun -= state.get("seconds", 0.0)  # older checkpoints do not say
+        return state["done"], weights, state["history"]
+
+    def checkpoint(
+        self, done: int, weights: Mapping[str, Tensor], history: Sequence[float]
+    ) -> None:
+        state = {"done": done, "history": list(history), "seconds": self.seconds}
+        self.store.checkpoint(self.key, weights, state | {"fingerprint": self.code})
