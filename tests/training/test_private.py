@@ -78,6 +78,15 @@ def test_clipped_sum_equals_micro_batches_of_one(name):
         torch.testing.assert_close(found[key], want, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("piece", [1, 10**9])
+def test_the_size_of_the_pieces_changes_no_bit(monkeypatch, piece):
+    model, x, y = problem("paper")
+    one = private.clipped_gradient(model, x, y, clip_norm=0.5)
+    monkeypatch.setattr(private, "PIECE", piece)
+    other = private.clipped_gradient(model, x, y, clip_norm=0.5)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
 def test_the_ghost_network_takes_the_ghost_path_and_the_paper_network_does_not():
     ways = {}
     for name in ("ghost norm", "paper"):

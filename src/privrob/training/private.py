@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from privrob.evaluate import frozen
 
 Gradient = dict[str, Tensor]
+PIECE = 2**19  # numbers in the patches that are held at a time: 2 MB, a cache's worth
 
 
 # -- Poisson sampling ---------------------------------------------------------------------------
@@ -102,13 +103,14 @@ class _ConvRule:
 
     def __init__(self, layer: nn.Conv2d, a: Tensor, g: Tensor) -> None:
         self.layer = layer
-        self.patches = _patches(a, layer)
         self.g = g.permute(0, 2, 3, 1).reshape(g.shape[0], -1, g.shape[1])
         self.bias = None if layer.bias is None else self.g.sum(1)
-        positions, inputs, outputs = *self.patches.shape[1:], self.g.shape[2]
+        positions, outputs = self.g.shape[1:]
+        inputs = layer.weight[0].numel()
         # Per-example gradients P x D where they are less work than the T x T Gram matrices.
         direct = positions * (inputs + outputs) > inputs * outputs
-        self.each = self.g.transpose(1, 2) @ self.patches if direct else None
+        self.each = _each(layer, a, self.g) if direct else None
+        self.patches = a.new_empty(0) if direct else _patches(a, layer)
 
     def squared_norm(self) -> Tensor:
         bias2 = 0 if self.bias is None else self.bias.square().sum(1)
@@ -127,6 +129,21 @@ class _ConvRule:
         outputs, inputs, height, width = self.layer.weight.shape
         weight = total.view(outputs, height, width, inputs).permute(0, 3, 1, 2)
         return {"weight": weight} | ({} if self.bias is None else {"bias": factor @ self.bias})
+
+
+def _each(layer: nn.Conv2d, a: Tensor, g: Tensor) -> Tensor:
+    """(B, P, D): every example's weight gradient, from a (B, C, H, W) and g (B, T, P).
+
+    On a CPU a few examples at a time. Their patches stay in the cache, and no buffer grows so
+    large that the system hands it out anew, page by page, at every step: that cost more than the
+    arithmetic.
+    """
+    inputs = layer.weight[0].numel()
+    few = len(a) if a.is_cuda else max(1, PIECE // (g.shape[1] * inputs))
+    each = a.new_empty(len(a), g.shape[2], inputs)
+    for out, some_a, some_g in zip(each.split(few), a.split(few), g.split(few), strict=True):
+        torch.bmm(some_g.transpose(1, 2), _patches(some_a, layer), out=out)
+    return each
 
 
 def _patches(a: Tensor, layer: nn.Conv2d) -> Tensor:
