@@ -114,6 +114,15 @@ def test_a_manifest_that_lacks_a_field_is_named(lab, folder):
     assert "lacks 'spec'" in the_finding(lab)
 
 
+def test_an_edited_benchmark_result_is_named(lab):
+    path = lab.store.root / "benchmarks" / "some-machine.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(json_text({"kind": "benchmarks", "ratio": 0.25}).encode())
+    assert verify_all(lab.store) == []
+    path.write_bytes(path.read_bytes().replace(b"0.25", b"0.24"))
+    assert f"{path}: was changed" in the_finding(lab)
+
+
 def test_all_that_is_broken_is_found_at_once(lab, folder):
     (folder / "arrays.npz").write_bytes(b"")
     (lab.lookup(SGD).record.folder / "manifest.json").write_text("{")

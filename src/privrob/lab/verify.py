@@ -25,6 +25,7 @@ from privrob.lab.store import (
     read_json,
 )
 
+BENCHMARKS = "benchmarks"  # the folder of their results, under a root
 _LABELS = {f.name for f in fields(Train) if f.metadata.get("label")}
 
 
@@ -44,6 +45,7 @@ def verify_all(store: Store) -> list[Finding]:
     """Every broken file of every record, and of the zoo; an empty list if all is well."""
     found = [finding for path in store.manifests() for finding in _record(path, store)]
     found += [finding for root in store.roots for finding in _without_manifest(root)]
+    found += [finding for root in store.roots for finding in _benchmarks(root)]
     return [*found, *_zoo(store)]
 
 
@@ -140,6 +142,12 @@ def _without_manifest(root: Path) -> Iterator[Finding]:
         for folder in sorted((root / kind).glob("[!.]*")):
             if not (folder / MANIFEST).exists():
                 yield Finding(folder, f"has no {MANIFEST}; restore it or delete the folder")
+
+
+def _benchmarks(root: Path) -> Iterator[Finding]:
+    """The faults of the benchmark results."""
+    for path in sorted((root / BENCHMARKS).glob("*.json")):
+        yield from _attempt(path, partial(read_json, path))
 
 
 # -- the zoo ------------------------------------------------------------------------------------
