@@ -61,8 +61,14 @@ def served(folder: Path):
         server.server_close()
 
 
-def visit(urls: list[str], *, width: int, theme: str) -> dict[str, Page]:
-    """Each address, opened in a window of that width in a 'light' or 'dark' world."""
+def visit(
+    urls: list[str], *, width: int, theme: str, facts: str = FACTS, media: str = "screen"
+) -> dict[str, Page]:
+    """Each address, opened in a window of that width in a 'light' or 'dark' world.
+
+    `facts` is JavaScript that may act on the page first; it runs again until the page is at rest;
+    `media` is 'print' for what would be printed.
+    """
     with tempfile.TemporaryDirectory() as profile:
         browser = subprocess.Popen(
             [CHROMIUM, *QUIET, f"--user-data-dir={profile}", "about:blank"],
@@ -70,13 +76,15 @@ def visit(urls: list[str], *, width: int, theme: str) -> dict[str, Page]:
             stdout=subprocess.DEVNULL,
         )
         try:
-            return asyncio.run(_tour(Path(profile), urls, width, theme))
+            return asyncio.run(_tour(Path(profile), urls, width, theme, facts, media))
         finally:
             browser.terminate()
             browser.wait()
 
 
-async def _tour(profile: Path, urls: list[str], width: int, theme: str) -> dict[str, Page]:
+async def _tour(
+    profile: Path, urls: list[str], width: int, theme: str, facts: str, media: str
+) -> dict[str, Page]:
     connection = await _connect(profile)
     seen: list[dict] = []
 
@@ -101,8 +109,8 @@ async def _tour(profile: Path, urls: list[str], width: int, theme: str) -> dict[
         mobile=width < 500,
     )
     scheme = [{"name": "prefers-color-scheme", "value": theme}]
-    await call("Emulation.setEmulatedMedia", features=scheme)
-    return {url: await _look(call, seen, url) for url in urls}
+    await call("Emulation.setEmulatedMedia", media=media, features=scheme)
+    return {url: await _look(call, seen, url, facts) for url in urls}
 
 
 async def _connect(profile: Path):
@@ -123,12 +131,14 @@ async def _connect(profile: Path):
     )
 
 
-async def _look(call, seen: list[dict], url: str) -> Page:
+async def _look(call, seen: list[dict], url: str, facts: str) -> Page:
+    del seen[:]
+    await call("Page.navigate", url="about:blank")  # or the next may be another hash of one page
     del seen[:]
     await call("Page.navigate", url=url)
     for _ in range(10):  # scripts run after the page has loaded
         await asyncio.sleep(0.3)
-        result = await call("Runtime.evaluate", expression=FACTS, returnByValue=True)
+        result = await call("Runtime.evaluate", expression=facts, returnByValue=True)
     events = [(m.get("method"), m.get("params", {})) for m in seen]
     return Page(
         result["result"]["value"],

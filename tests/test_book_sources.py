@@ -11,7 +11,9 @@ from privrob.plot.tiers import TIERS
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 # Written by the build.
-GENERATED = {"claims", "parameters", "statistics", "provenance", "api-core", "api-notebooks"}
+GENERATED = {
+    "claims", "parameters", "statistics", "provenance", "benchmarks", "api-core", "api-notebooks",
+}  # fmt: skip
 PAPERS = {"light": "#ffffff", "dark": "#121212"}  # backgrounds of the two themes
 
 

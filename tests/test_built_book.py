@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import pytest
 
 from browser import CHROMIUM, served, visit
 from privrob import paths
-from privrob.lab import book
+from privrob.lab import book, claims
 
 pytestmark = pytest.mark.timeout(900)
 NBVAL = ("10-fgsm", "11-pgd")
@@ -102,6 +103,40 @@ def test_pages_load_nothing_from_elsewhere_and_fit_the_screen(index, width, them
     assert shown["10-fgsm.html"]["math"] > 0
     assert shown["10-fgsm.html"]["figures"]
     assert shown["intro.html"]["text"] > 1000
+
+
+def test_links_of_the_claims_page_lead_somewhere(index):
+    text = (index.parent / "claims.html").read_text()
+    pages = {h.partition("#")[0] for h in re.findall(r'href="([^":]*)"', text)} - {""}
+    assert {"notebooks/10-fgsm.html", "notebooks/11-pgd.html", "provenance.html"} <= pages
+    assert [p for p in pages if not (index.parent / p.partition("?")[0]).exists()] == []
+
+
+@browser
+@pytest.mark.browser
+def test_a_filtered_claims_page_can_be_linked(index):
+    entries = claims.ledger()
+    wanted = [e for e in entries if e.headline.verdict.word == "not reproduced"]
+    facts = "document.querySelector('#claim-filter output').value"
+    with served(index.parent) as base:
+        url = f"{base}/claims.html#verdict=not+reproduced"
+        [page] = visit([url], width=1280, theme="light", facts=facts).values()
+    assert page.facts == f"{len(wanted)} of {len(entries)} shown"
+
+
+INK = """[...document.querySelectorAll("article :is(p, code, .highlight span, svg text)")].map(
+  (e) => getComputedStyle(e)[e.closest("svg") ? "fill" : "color"])"""
+
+
+@browser
+@pytest.mark.browser
+def test_what_is_printed_from_the_dark_theme_is_dark_on_light(index):
+    with served(index.parent) as base:
+        url = f"{base}/notebooks/10-fgsm.html"
+        [page] = visit([url], width=900, theme="dark", facts=INK, media="print").values()
+    inks = [[int(n) for n in re.findall(r"\d+", ink)[:3]] for ink in page.facts]
+    assert len(inks) > 50
+    assert all(sum(ink) < 1.8 * 255 for ink in inks)
 
 
 @browser

@@ -209,7 +209,7 @@ def test_budgets_agree_with_the_published_accounting():
 
 
 def test_verdicts_are_the_ledgers(folders):
-    shown = exhibits.verdicts("table1", command="privrob claims")
+    shown = exhibits.verdicts("tursynbek2020/table1", command="privrob claims")
     assert "not attempted" in shown.text
     assert "reproduced" in shown.text  # the arithmetic needs no record
     assert "steps: arithmetic" in shown.text

@@ -36,13 +36,3 @@ def test_equal_means_bit_for_bit():
     one, other = ({"sgd": {"odds": np.array([x])}} for x in (0.0, -0.0))
     assert threads.equal(one, one)
     assert not threads.equal(one, other)
-
-
-def test_the_sentence_has_its_numbers_from_the_file():
-    models = {
-        name: {"test accuracy, points": a, "accuracy under FGSM at any eps, points": b}
-        for name, a, b in (("sgd", 0.25, 3.0), ("dpsgd", 0.1, 1.5))
-    }
-    text = threads.sentence({"threads": [1, 2, 4], "models": models})
-    assert "Between 1, 2 and 4 threads" in text
-    assert "DP-SGD up to 0.1 points of test accuracy and 1.5 of accuracy under FGSM" in text

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from privrob.lab import registry
+from privrob.lab.pages import repeatability
 from privrob.lab.run import Lab
 from privrob.lab.store import Store
 
@@ -27,6 +28,7 @@ HERE = Path(__file__).parent
 RUN = """
 import sys
 from privrob.lab import registry
+from privrob.lab.pages import repeatability
 from privrob.lab.run import Lab
 from privrob.lab.store import Store
 variants = registry.experiment(sys.argv[1]).variants("quick")
@@ -82,20 +84,6 @@ def apart(runs: list[Arrays]) -> dict[str, float]:
     }
 
 
-def sentence(found: dict) -> str:
-    """What threads.json says, for people."""
-    parts = [
-        f"for {label} up to {m['test accuracy, points']:.1f} points of test accuracy and "
-        f"{m['accuracy under FGSM at any eps, points']:.1f} of accuracy under FGSM"
-        for label, m in (("SGD", found["models"]["sgd"]), ("DP-SGD", found["models"]["dpsgd"]))
-    ]
-    counts = ", ".join(map(str, found["threads"][:-1])) + f" and {found['threads'][-1]}"
-    return (
-        "Two runs of the same experiment on one machine and with one number of threads give equal "
-        f"bits. Between {counts} threads the quick models differ: {'; '.join(parts)}."
-    )
-
-
 def main() -> None:
     runs = []
     for threads in THREADS:
@@ -106,7 +94,7 @@ def main() -> None:
     models = {model: apart([one[model] for one in runs]) for model in runs[0]}
     found = {"threads": list(THREADS), "models": models}
     (HERE / "threads.json").write_text(json.dumps(found, indent=1) + "\n")
-    print(sentence(found))
+    print(repeatability(found))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,256 @@
+"""The claims page: every claim of the papers with its evidence and verdict, and what filters it.
+
+The page is plain HTML that reads in full without a script; `_static/claims.js` adds the filters.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from itertools import groupby
+from math import isnan
+from typing import Any
+
+from privrob.lab import claims, registry, verdict_bars
+from privrob.lab.claims import Assessment, Entry
+from privrob.lab.markup import chip, page, raw, table
+from privrob.lab.statements import Claim
+from privrob.lab.verdict_bars import anchor, bars_html, by_exhibit, exhibit_title
+from privrob.lab.verdicts import WORDS, Evidence
+
+_KEY_LETTERS, _KEYS_SHOWN = 10, 3  # as in the stamps of figures
+
+Links = Mapping[str, tuple[str, str]]  # 'tursynbek2020/table1' -> address and title of its page
+
+
+def claims_page(entries: Sequence[Entry], notebooks: Mapping[str, Any]) -> str:
+    """Every claim, by paper and exhibit, under the bars of its exhibit."""
+    links = shown_in(notebooks)
+    parts = [_INTRO, *_missing(entries), raw(_filters(entries))]
+    for paper, exhibits in groupby(by_exhibit(entries), key=lambda item: item[0]):
+        mine = [e for e in entries if e.claim.paper == paper]
+        parts += [f"## {paper}", raw(_bars(paper, mine))]
+        for _, exhibit, group in exhibits:
+            found = "\n".join(claim_html(e, links) for e in group)
+            bars = _bars(f"{paper}, {exhibit_title(exhibit)}", group)
+            parts.append(f"({anchor(paper, exhibit)})=\n### {exhibit_title(exhibit)}")
+            parts.append(raw(f"{bars}\n{found}"))
+    return page("Claims", *parts, settlement())
+
+
+_INTRO = (
+    "Every number and statement of the papers that this book checks. A bar shows the verdicts of "
+    "one exhibit and ends with the number of its claims; the *literal* reading is the headline, "
+    "the *matched* one stands below it, and arithmetic on printed values is counted apart. A claim "
+    "opens to the printed value, the evidence (the mean over seeds with its 95 % interval), what "
+    "the verdict rests on, and the command that computes it. "
+    "[How to read this book](reading.md) has the rules; `privrob claims --json` prints the same "
+    "for programs."
+)
+
+
+def verdict_summary(entries: Sequence[Entry]) -> str:
+    """For the book's first page: the bars of every exhibit, with the whole denominators."""
+    note = (
+        "Each bar holds all claims of an exhibit by their verdict in the *literal* reading, below "
+        "it those in the *matched* one. Arithmetic on printed values needs no run and is apart."
+    )
+    bars = verdict_bars.overview(entries, page="claims.html")
+    return "\n\n".join([*_missing(entries), note, bars])
+
+
+def _bars(what: str, entries: Sequence[Entry]) -> str:
+    return f'<div class="bars">\n{bars_html(entries, what=what)}\n</div>'
+
+
+def _missing(entries: Sequence[Entry]) -> list[str]:
+    """A warning where a reading lacks runs, with what they would cost."""
+    minutes: dict[str, float] = {}
+    for a in (a for e in entries for a in e.assessments if a.minutes > 0):
+        minutes[a.reading] = max(a.minutes, minutes.get(a.reading, 0))
+    if not minutes:
+        return []
+    cost = ", ".join(f"{name} reading up to {m:.0f} minutes" for name, m in minutes.items())
+    return [
+        ":::{warning}\nSome full-scale runs are missing here; for one claim, on two CPU cores: "
+        f"{cost}. `make records` computes them.\n:::"
+    ]
+
+
+# -- which page shows which exhibit -------------------------------------------------------------
+
+
+def shown_in(notebooks: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Address and title of the page whose notebook calls `verdicts` on an exhibit, by exhibit.
+
+    That call is the one place that says so: `exhibits.verdicts("tursynbek2020/table1", ...)`.
+    """
+    found = {}
+    for name, notebook in notebooks.items():
+        title = notebook.cells[0].source.partition("\n")[0].lstrip("# ")
+        for exhibit in _judged(notebook):
+            found[exhibit] = (f"notebooks/{name}.html", title)
+    return found
+
+
+def _judged(notebook: Any) -> Iterator[str]:
+    cells = [c for c in notebook.cells if c.cell_type == "code" and ".verdicts(" in c.source]
+    for cell in cells:
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "exhibits.verdicts":
+                yield from (ast.literal_eval(argument) for argument in node.args)
+
+
+# -- the filters --------------------------------------------------------------------------------
+
+
+def _filters(entries: Sequence[Entry]) -> str:
+    """The form that the script shows and listens to; its names are the claims' data attributes."""
+    claims_ = [e.claim for e in entries]
+    words = [w for w in WORDS if any(e.headline.verdict.word == w for e in entries)]
+    fields = [
+        _select("paper", {c.paper: c.paper for c in claims_}),
+        _select("exhibit", {c.exhibit: exhibit_title(c.exhibit) for c in claims_}),
+        _select("verdict", {word: word for word in words}),
+        _select("tier", {e.tier: e.tier for e in entries}),
+        '<label>words <input type="search" name="words" size="14"></label>',
+    ]
+    buttons = "".join(
+        f'<button type="button" name="{name}">{text}</button>'
+        for name, text in (("all", "show all"), ("open", "open all"), ("close", "close all"))
+    )
+    count = f'<output aria-live="polite">{len(entries)} of {len(entries)} shown</output>'
+    return (
+        '<form id="claim-filter" aria-label="Filter the claims" autocomplete="off" hidden>\n'
+        + "\n".join(fields)
+        + f"\n<p>{count} {buttons}</p>\n</form>"
+    )
+
+
+def _select(name: str, options: Mapping[str, str]) -> str:
+    listed = "".join(f'<option value="{escape(v)}">{escape(t)}' for v, t in options.items())
+    return f'<label>{name} <select name="{name}"><option value="">any{listed}</select></label>'
+
+
+# -- one claim ----------------------------------------------------------------------------------
+
+
+def claim_html(entry: Entry, links: Links) -> str:
+    """A claim that opens: a line with its verdict, then all that the ledger knows of it."""
+    claim = entry.claim
+    facts = {"paper": claim.paper, "exhibit": claim.exhibit, "tier": entry.tier}
+    facts["verdict"] = entry.headline.verdict.word
+    data = " ".join(f'data-{name}="{escape(value)}"' for name, value in facts.items())
+    body = "\n".join(f"<dt>{name}<dd>{text}" for name, text in _facts(entry, links))
+    return (
+        f'<details class="claim" id="{escape(claim.id)}" {data}>\n'
+        f"<summary>{_line(entry)}</summary>\n<dl>\n{body}\n</dl></details>"
+    )
+
+
+def _line(entry: Entry) -> str:
+    """Verdict, statement, printed value; the matched reading's verdict where it is another."""
+    word, matched = entry.headline.verdict.word, entry.matched
+    words = chip("verdict", word)
+    if matched and matched.verdict.word != word:
+        words += f"<small>matched: {chip('verdict', matched.verdict.word)}</small>"
+    claim = entry.claim
+    number_ = not isinstance(claim.published, str)
+    value = chip("tier", "published", printed(claim)) if number_ else ""
+    return f"<span>{words}</span><span>{escape(claim.statement)}</span><span>{value}</span>"
+
+
+def _facts(entry: Entry, links: Links) -> Iterator[tuple[str, str]]:
+    """Name and HTML of each line of an open claim."""
+    claim = entry.claim
+    yield chip("tier", "published"), f"{escape(printed(claim))}, {escape(claim.locus)}"
+    if claim.corrected is not None:
+        yield "judged against", f"{number(claim.corrected, claim)}: the printed number is a slip"
+    if claim.tolerance is not None:
+        yield "tolerance", f"± {claim.tolerance:g}. {escape(claim.reason or '')}"
+    if claim.direction:
+        yield "direction", escape(claim.direction)
+    for assessment in entry.assessments:
+        name = f"{assessment.reading} reading" if assessment.reading else entry.tier
+        yield escape(name), _assessed(assessment, claim, entry.tier)
+    if entry.command:
+        yield "command", f"<code>{escape(entry.command)}</code>"
+    if link := links.get(f"{claim.paper}/{claim.exhibit}"):
+        yield "shown in", f'<a href="{escape(link[0])}">{escape(link[1])}</a>'
+    yield "claim", f'<a href="#{escape(claim.id)}"><code>{escape(claim.id)}</code></a>'
+
+
+def _assessed(a: Assessment, claim: Claim, tier: str) -> str:
+    """A verdict with its why, and the evidence under it."""
+    why = f" ({escape(a.verdict.why)})" if a.verdict.why else ""
+    stale = " " + chip("state", "stale") if a.verdict.stale else ""
+    verdict = f"{chip('verdict', a.verdict.word)}{why}{stale}"
+    return f"{verdict}<br>{_evidence(a.evidence, claim, tier)}" if a.evidence else verdict
+
+
+def _evidence(e: Evidence, claim: Claim, tier: str) -> str:
+    value = f"{chip('tier', tier)} {number(e.value, claim)}"
+    if not isnan(e.low):
+        value += f" [{number(e.low, claim)}, {number(e.high, claim)}]"
+    return ", ".join([f"{value} {escape(claim.unit)}", *_basis(e), *_keys(e.records)])
+
+
+def _basis(e: Evidence) -> Iterator[str]:
+    """n, the seeds, and what the interval is over."""
+    if e.n:
+        yield f"n = {e.n} (seed{'s' if e.n > 1 else ''} {', '.join(map(str, e.seeds))})"
+    if not isnan(e.low):
+        yield f"interval over {escape(e.basis)}"
+
+
+def _keys(records: Sequence[str]) -> Iterator[str]:
+    """The first letters of the first keys; the provenance page has them in full."""
+    if records:
+        keys = ", ".join(escape(key[:_KEY_LETTERS]) for key in records[:_KEYS_SHOWN])
+        more = len(records) - _KEYS_SHOWN
+        tail = f" and {more} more" if more > 0 else ""
+        word = "records" if len(records) > 1 else "record"
+        yield f'<a href="provenance.html">{word}</a> <code>{keys}</code>{tail}'
+
+
+def printed(claim: Claim) -> str:
+    """What the paper prints, a number with its decimals and its unit."""
+    if isinstance(claim.published, str):
+        return f"“{claim.published}”"
+    return f"{claim.published:.{claim.printed_decimals}f} {claim.unit}"
+
+
+def number(value: float, claim: Claim) -> str:
+    """A value at the precision that the paper prints, and at least to two decimals (eps: three)."""
+    least = 3 if claim.unit == "eps" else 2
+    printed_ = 0 if isinstance(claim.published, str) else claim.printed_decimals
+    return f"{value:.{max(least, printed_)}f}"
+
+
+# -- the matched reading ------------------------------------------------------------------------
+
+
+def settlement() -> str:
+    """How the matched reading was settled: each candidate's clean accuracies."""
+    found = claims.settlement()
+    rows = [
+        [escape(c.name), *(_percent(c.accuracies.get(m)) for m in ("sgd", "dpsgd")), c.status]
+        for c in found.candidates
+    ]
+    head = ["candidate", "SGD", "DP-SGD", "both printed accuracies"]
+    choice = f"*{found.choice}*" if found.choice else "none of those that have run"
+    text = (
+        f"Settled on a seed of its own ({registry.SELECTION_SEED}), by clean accuracy alone, "
+        f"smallest departure first: {choice}. The registry named *{found.named}* beforehand, "
+        "from pilot runs that are not kept; these runs confirm or refuse it."
+    )
+    notes = [f":::{{warning}}\n{found.disagreement}\n:::"] if found.disagreement else []
+    if found.open:
+        notes.append(
+            f"Provisional: not run, or not whole, among the smaller departures are "
+            f"{'; '.join(found.open)}. Any of them would be the matched reading if it reached both."
+        )
+    return "\n\n".join(["## The matched reading", text, *notes, table(head, rows)])
+
+
+def _percent(value: float | None) -> str:
+    return "not run" if value is None else f"{value:.2f}"
