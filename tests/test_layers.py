@@ -21,15 +21,16 @@ CORE = {
     "stats": (),
     "privacy": (),
     "evaluate": ("device",),
-    "corruptions": ("data", "device"),
-    "attacks": ("evaluate", "device"),
+    "jacobian": ("evaluate",),
+    "corruptions": ("data", "device", "evaluate", "paths"),
+    "attacks": ("evaluate", "device", "jacobian"),
     "bounds": ("evaluate", "device"),
     "training": ("data", "evaluate", "attacks", "bounds", "privacy", "device"),
     "training.losses": ("attacks", "bounds", "evaluate"),
     "membership": ("evaluate", "attacks", "bounds", "stats", "device"),
     "membership.threshold": (),
     "membership.lira": (),
-    "geometry": ("evaluate", "attacks", "device"),
+    "geometry": ("evaluate", "attacks", "device", "jacobian", "models"),
 }
 # Inside the lab: the store knows bytes and not science, tasks know science and not files, `run`
 # alone sees both. What has no row is free within the layer.
