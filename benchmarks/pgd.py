@@ -14,7 +14,7 @@ from torch import Tensor
 from privrob import attacks, data, evaluate
 from privrob.lab.benchmarks import Contestant, Run
 
-TITLE = "PGD, 40 steps, eps 0.1"
+TITLE = "PGD, 40 steps, eps 0.3"
 GAP = "images on which the attack ends differently"
 GAP_LIMIT = 0
 ROUNDS = 9
@@ -22,7 +22,7 @@ SETTINGS = {"batch": 100, "width": 1.0, "steps": 40}
 GROWTH = {"batch": (25, 100, 400), "width": (0.5, 1.0, 2.0)}
 GROWTH_AT = {"steps": 10}
 GROWTH_OF = ("PGD-40", "torchattacks")
-EPS, STEP_SIZE = 0.1, 0.01
+EPS, STEP_SIZE = 0.3, 0.01
 
 
 def contestants(
