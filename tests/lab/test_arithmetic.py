@@ -55,7 +55,28 @@ def test_a_share_counts_what_is_above_and_not_what_equals():
     share = arithmetic.share_above(
         printed, table=T, column="gap", than=f"{T}/baseline/gap", least=0.5
     )
-    assert share == pytest.approx(1 / 3 - 0.5)
+    assert share.value == pytest.approx(1 / 3)
+    assert share.margin == pytest.approx(1 / 3 - 0.5)
+    assert share.why == "1 of 3"
+
+
+def test_rows_are_counted_without_the_baseline_and_the_average():
+    assert arithmetic.row_count(table({"sgd": COLUMN}), table=T, column="sgd") == 3
+
+
+def test_less_noise_for_its_clipping_norm_costs_more():
+    given = {"noise_std": 1.3, "batch_size": 256, "images": 60000, "epochs": 1, "delta": 1e-6}
+    step = arithmetic.clip_step({}, clip_norms=[1.0, 2.0], **given)
+    costs = [
+        arithmetic.accounted_budget(
+            {}, accountant="prv", noise_multiplier=m,
+            **{k: v for k, v in given.items() if k != "noise_std"},
+        )
+        for m in (1.3, 0.65)
+    ]  # fmt: skip
+    assert step == pytest.approx(costs[1] - costs[0])
+    assert step > 0
+    assert arithmetic.clip_step({}, clip_norms=[2.0, 1.0], **given) < 0
 
 
 def test_a_lead_is_of_the_least_over_the_best_of_the_rest():
@@ -86,7 +107,17 @@ BOTH = ("infer-benign", "infer-adversarial")
 
 
 def test_a_ratio_is_of_what_is_above_a_half():
-    assert arithmetic.advantage_ratio(OUTPUTS, table=T) == 3
+    assert arithmetic.advantage_ratio(OUTPUTS, table=T).value == 3
+    assert arithmetic.advantage_ratio(OUTPUTS, table=T).why == ""
+
+
+@pytest.mark.parametrize(
+    ("ratio", "window"), [(4.5, "72.25 to 72.75 percent"), (4.25, "71.22 to 71.28 percent")]
+)
+def test_a_printed_ratio_needs_accuracies_that_round_to_it(ratio, window):
+    printed = OUTPUTS | {"ratio": ratio}
+    found = arithmetic.advantage_ratio(printed, table=T, claimed="ratio")
+    assert window in found.why
 
 
 @pytest.mark.parametrize(
@@ -106,6 +137,15 @@ def test_an_increase_is_of_the_best_attack_and_the_least_of_the_methods(methods,
     assert (found.low + found.high) / 2 == pytest.approx(value)
 
 
+def test_an_increase_somewhere_is_that_of_the_clearest_table():
+    other = {name.replace(T, "b"): v + 10 * ("pgd" in name) for name, v in OUTPUTS.items()}
+    found = arithmetic.inference_increase_somewhere(
+        OUTPUTS | other, methods=["pgd"], sizes={T: [10**6, 10**6], "b": [5, 5]}
+    )
+    assert found.value == 10  # 20 in the other, which five examples leave open
+    assert found.low > 9
+
+
 def test_a_gain_is_of_the_best_of_each_attack():
     found = arithmetic.inference_gain(OUTPUTS, table=T, methods=["pgd", "duality"], **SIZES)
     assert found.value == 9
@@ -123,3 +163,15 @@ def test_the_interval_covers_what_samples_of_that_size_give():
     found = arithmetic.inference_increase(same, table=T, methods=["pgd"], attacks=BOTH, **SIZES)
     covered = np.mean((found.low <= differences) & (differences <= found.high))
     assert covered == pytest.approx(LEVEL, abs=0.01)
+
+
+@pytest.mark.parametrize(("members", "nonmembers"), [(1900, 514), (400, 400)])
+def test_chance_is_what_scores_that_know_nothing_reach(members, nonmembers):
+    """Drawn: the best of all thresholds on scores that are the same for both sets."""
+    rng = np.random.default_rng(0)
+    is_member = np.repeat([1 / members, -1 / nonmembers], [members, nonmembers])
+    walks = (np.cumsum(rng.permutation(is_member)).max() for _ in range(4000))
+    best = 50 + 50 * np.fromiter(walks, float)
+    found = arithmetic.chance(members=members, nonmembers=nonmembers)
+    assert found.mean == pytest.approx(best.mean(), abs=0.1)
+    assert found.most == pytest.approx(np.quantile(best, 0.95), abs=0.2)

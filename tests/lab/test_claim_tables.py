@@ -99,6 +99,12 @@ def test_the_cell_of_a_dot_has_the_name_of_its_row(table):
     ]
 
 
+def test_names_are_what_every_row_has(table):
+    table["names"] = {"data": "MNIST"}
+    table["cells"]["sgd"]["statement"] = "{data}: {title}."
+    assert next(iter(cells(table)))["statement"] == "MNIST: Zoom Blur."
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -221,6 +221,11 @@ def test_the_samples_are_good(tmp_path, entry):
         (VALUE, {"not_attempted": COST, "experiment": None}, "and not both"),
         (VALUE, {"corrected": "99"}, "corrected must be a number"),
         (VALUE, {"decimals": 1.5}, "decimals must be a count"),
+        (VALUE, {"words": "qoute"}, "words: no 'qoute'"),
+        (VALUE, {"words": "quote"}, "only a text can be a quote"),
+        (VALUE, {"sets": {"members": 5}}, "sets must have counts of members and nonmembers"),
+        (VALUE, {"sets": {"members": 5, "nonmembers": 0}}, "sets must have counts"),
+        (ORDERING, {"sets": {"members": 5, "nonmembers": 5}}, "kind ordering takes no sets"),
         (WAITING, {"not_attempted": {"why": "no time"}}, "must have why and cost"),
         (WAITING, {"not_attempted": {"why": "no time", "cost": ""}}, "cost must be text"),
         (WAITING, {"not_attempted": "no time"}, "must have why and cost"),
@@ -344,6 +349,13 @@ def test_arithmetic_on_a_statement_is_judged_by_its_sign(tmp_path, value, text):
     assert str(claims.judge(claim, found)) == text
 
 
+def test_arithmetic_with_a_margin_is_judged_by_it_and_shows_the_number(tmp_path):
+    [claim] = load(write(tmp_path, DERIVED | {"published": "it grows"}))
+    found = evidence(0.8, nan, nan, basis="arithmetic", seeds=(), margin=-0.1, why="8 of 10")
+    assert str(claims.judge(claim, found)) == "not reproduced (8 of 10)"
+    assert claims.judge(claim, replace(found, margin=0.1)).word == "reproduced"
+
+
 def test_arithmetic_with_an_interval_is_judged_by_it(tmp_path):
     [claim] = load(write(tmp_path, DERIVED | {"published": "it grows"}))
     inside = evidence(0.1, -1, 1.2, basis="set sizes", seeds=())
@@ -440,6 +452,13 @@ def test_a_stale_record_is_flagged_and_the_word_stays(monkeypatch, store, by_id)
     assert str(found.verdict) == "reproduced (rests on a stale record)"
 
 
+def test_a_tally_counts_what_rests_on_stale_records(monkeypatch, store, by_id):
+    fill_base(store, {"sgd": [99.1] * 3}, stale=True)
+    entry = assess(monkeypatch, store, by_id["tursynbek2020/clean/sgd"])
+    [tally] = claims.summary([entry])
+    assert (tally.words["reproduced"], tally.total, tally.stale) == (1, 1, 1)
+
+
 def test_an_attack_on_a_stale_model_is_stale(monkeypatch, store, by_id):
     fill_base(store, {"sgd": [99.1] * 3, "dpsgd": [96.5] * 3}, stale=True)
     fill_attacks(store, readings=("literal",))
@@ -528,7 +547,7 @@ def test_arithmetic_needs_no_records(store):
     derived = [entry for entry in ledger if entry.tier == "derived"]
     assert {str(entry.headline.verdict) for entry in derived} == {"reproduced"}
     words = sum((Counter(tally.words) for tally in claims.summary(ledger)), Counter())
-    assert words == {"reproduced": 10, "not attempted": 30}
+    assert words == {"reproduced": 11, "not attempted": 30}
     line = next(x for x in claims.to_json(ledger) if x["id"].endswith("/privacy-budget"))
     assert (line["reading"], line["n"], line["low"]) == (None, None, None)
     assert line["value"] == pytest.approx(4.076, abs=5e-4)

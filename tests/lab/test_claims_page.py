@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -103,7 +104,9 @@ def test_a_claim_carries_what_the_filters_ask_for(ledger):
 
 def test_the_page_asks_for_nothing_from_elsewhere(ledger):
     text = claims_page.claims_page(ledger, {}) + SCRIPT.read_text()
-    assert not re.findall(r"(?:https?:)?//[a-z]|<script|<img|url\(|import", text.replace("// ", ""))
+    assert not re.findall(
+        r"(?:https?:)?//[a-z]|<script|<img|url\(|\bimport\b", text.replace("// ", "")
+    )
 
 
 def test_a_claim_opens_to_all_that_is_known_of_it():
@@ -132,9 +135,40 @@ def test_what_was_not_attempted_says_why_and_what_it_would_cost():
 
 
 def test_values_are_shown_as_precisely_as_the_paper_prints_them():
-    assert claims_page.printed(claim(published=10.0, decimals=2)) == "10.00 percent"
+    assert claim(published=10.0, decimals=2).shown == "10.00 percent"
     assert claims_page.number(0.12345, claim(published=0.0312)) == "0.1235"
     assert claims_page.number(0.12345, claim(published=0.1, unit="eps")) == "0.123"
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [("quote", "“more”"), (None, "in our words: more"), ("check", "our check, not printed: more")],
+)
+def test_only_the_papers_own_words_are_in_quotation_marks(words, shown):
+    made = arithmetic("tursynbek2020/table2/sum")
+    made = Entry(replace(made.claim, words=words), made.assessments)
+    text = claims_page.claim_html(made, {})
+    assert f">published</span><dd>{shown}, Table 1" in text
+
+
+def test_an_inference_accuracy_stands_beside_chance():
+    sets = {"members": 1900, "nonmembers": 514}
+    text = claims_page.claim_html(entry("song2019/yale/a", "reproduced", sets=sets), {})
+    assert "gives 51.6 percent by chance on average, and at most 53.0 in 19 of 20" in text
+    assert "by chance" not in claims_page.claim_html(entry("song2019/yale/a", "reproduced"), {})
+
+
+def test_every_inference_accuracy_of_the_ledger_stands_beside_chance(ledger):
+    for e in ledger:
+        text = claims_page.claim_html(e, {})
+        assert ("by chance" in text) == ("/infer-" in e.claim.id), e.claim.id
+
+
+def test_stored_outputs_are_not_headed_as_tables(ledger):
+    text = claims_page.claims_page(ledger, {})
+    heads = re.findall(r"^### (.*stored.*)$", text, flags=re.MULTILINE)
+    sets = ("CIFAR-10", "Fashion-MNIST", "Yale Face")
+    assert heads == [f"{name}, stored outputs (not the paper's tables)" for name in sets]
 
 
 def test_text_of_a_claim_cannot_become_markup():
@@ -166,7 +200,7 @@ def test_the_parts_of_every_bar_add_up_to_its_claims(ledger):
     for label, parts in PARTS.findall(text):
         counts = {word: int(n) for n, word in COUNT.findall(parts)}
         assert f"of {sum(counts.values())}" == label.rsplit(", ", 1)[1]
-        headline.update({} if ", matched:" in label else counts)
+        headline.update({} if re.search(", matched[:( ]", label) else counts)
     assert headline == Counter(e.headline.verdict.word for e in ledger)
 
 
@@ -182,6 +216,17 @@ def test_readings_have_one_denominator_and_arithmetic_is_apart(few):
     }
 
 
+def test_bars_and_lines_say_what_rests_on_stale_records(few):
+    stale = Assessment("literal", Verdict("reproduced", stale=True), evidence())
+    entries = [Entry(claim(), (stale,)), few[1]]
+    first = verdict_bars.bars(entries)[0]
+    assert (first.stale, first.total) == (1, 2)
+    assert first.text("Table 1").startswith("Table 1, literal (1 on stale records): 1 reproduced")
+    assert "literal (1 on stale records)" in verdict_bars.bars_html(entries, what="Table 1")
+    assert "| literal (1 on stale records) |" in verdict_bars.lines(entries)[2]
+    assert not any("stale" in line for line in verdict_bars.lines(few))
+
+
 def test_exhibits_stand_in_the_order_of_their_numbers(few):
     names = [f"{p}/{x}" for p, x, _ in verdict_bars.by_exhibit(few)]
     tables = [f"tursynbek2020/table{n}" for n in (1, 2, 10)]
@@ -191,7 +236,7 @@ def test_exhibits_stand_in_the_order_of_their_numbers(few):
 @pytest.mark.parametrize(
     ("name", "title"),
     [("table10", "Table 10"), ("section3.1", "Section 3.1"), ("clean", "Clean"),
-     ("cifar10", "CIFAR-10"), ("figure2a", "Figure 2a")],
+     ("cifar10", "CIFAR-10, stored outputs"), ("figure2a", "Figure 2a")],
 )  # fmt: skip
 def test_exhibits_have_readable_names(name, title):
     assert verdict_bars.exhibit_title(name) == title

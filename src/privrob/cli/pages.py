@@ -104,6 +104,7 @@ def _show_summary(entries: "list[Entry]") -> None:
     lines = table("paper", "exhibit", "what", "claims", "verdicts", right=["claims"])
     for tally in ledgers.summary(entries):
         words = ", ".join(f"{n} {word}" for word, n in tally.words.items() if n)
+        words += f" ({tally.stale} on stale records)" if tally.stale else ""
         what = "runs" if tally.tier == "recorded" else "arithmetic"
         row(lines, tally.paper, tally.exhibit, what, tally.total, words)
     show(lines)

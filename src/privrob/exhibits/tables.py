@@ -62,7 +62,7 @@ def _column(group: Group) -> str:
 
 def _printed(c: Claim) -> object:
     if isinstance(c.published, str):
-        return f"“{c.published}”"
+        return c.shown
     return plot.Value(float(c.published), tier="published", digits=2)
 
 

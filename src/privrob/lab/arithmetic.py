@@ -7,7 +7,7 @@ A row is found by its table's id, a row and a column: 'tursynbek2020/table2', 'f
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
-from math import ceil, sqrt
+from math import ceil, log, nan, pi, sqrt
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -19,12 +19,18 @@ Printed = Mapping[str, float]
 APART = ("baseline", "average")  # rows of a table that are not among those averaged
 
 
-class Bounded(NamedTuple):
-    """A number with its 95 % interval."""
+class Found(NamedTuple):
+    """A number with its 95 % interval, if it has one.
+
+    `margin` is what is positive where a statement holds, if that is not the number; `why` is what
+    a verdict on it needs said.
+    """
 
     value: float
-    low: float
-    high: float
+    low: float = nan
+    high: float = nan
+    margin: float | None = None
+    why: str = ""
 
 
 # -- budgets ------------------------------------------------------------------------------------
@@ -63,6 +69,27 @@ def eq1_margin(
         printed, accountant="prv", noise_multiplier=noise_multiplier, delta=delta, **training
     )
     return _eq1(noise_multiplier, delta) - accounted
+
+
+def clip_step(
+    printed: Printed,
+    *,
+    noise_std: float,
+    clip_norms: Sequence[float],
+    delta: float,
+    **training: Any,
+) -> float:
+    """The smallest step of the accounted epsilon from one clipping norm to the next, noise fixed.
+
+    Positive where a smaller norm is more private.
+    """
+    budgets = [
+        accounted_budget(
+            printed, accountant="prv", noise_multiplier=noise_std / norm, delta=delta, **training
+        )
+        for norm in clip_norms
+    ]
+    return min(later - earlier for earlier, later in pairwise(budgets))
 
 
 def _eq1(sigma: float, delta: float) -> float:
@@ -104,11 +131,17 @@ def column_mean(
     return float(sum(cells.values(), Decimal()) / len(cells))
 
 
-def share_above(printed: Printed, *, table: str, column: str, than: str, least: float) -> float:
-    """The share of a column's rows that are above the number `than`, minus `least`."""
+def row_count(printed: Printed, *, table: str, column: str) -> float:
+    """How many rows a column has, those of `APART` left out."""
+    return float(len(_column(printed, table, column)))
+
+
+def share_above(printed: Printed, *, table: str, column: str, than: str, least: float) -> Found:
+    """The share of a column's rows that are above the number `than`; it holds above `least`."""
     cells = _column(printed, table, column).values()
     above = sum(cell > _exact(printed, than) for cell in cells)
-    return above / len(cells) - least
+    share = above / len(cells)
+    return Found(share, margin=share - least, why=f"{above} of {len(cells)}")
 
 
 def lead(printed: Printed, *, table: str, column: str, rows: Sequence[str]) -> float:
@@ -146,14 +179,27 @@ BENIGN, ADVERSARIAL = ATTACKS = ("infer-benign", "infer-adversarial")
 NATURAL = "natural"
 
 
-def advantage_ratio(printed: Printed, *, table: str) -> float:
+def advantage_ratio(printed: Printed, *, table: str, claimed: str | None = None) -> Found:
     """The best advantage over any robust model, by that over the natural one.
 
-    An advantage is twice what an inference accuracy is above a half (contribution 2).
+    An advantage is twice what an inference accuracy is above a half (contribution 2). Where the
+    printed ratio `claimed` is given, `why` says which accuracies would round to it.
     """
     methods = _column(printed, table, BENIGN)
     robust = max(_best(printed, table, m, ATTACKS) for m in methods if m != NATURAL)
-    return float((robust - 50) / (_best(printed, table, NATURAL, ATTACKS) - 50))
+    natural = _best(printed, table, NATURAL, ATTACKS) - 50
+    why = _needed(_exact(printed, claimed), natural) if claimed else ""
+    return Found(float((robust - 50) / natural), why=why)
+
+
+def _needed(ratio: Decimal, natural: Decimal) -> str:
+    """The accuracies on a robust model that give a printed ratio."""
+    half = Decimal(5).scaleb(int(ratio.as_tuple().exponent) - 1)
+    low, high = (50 + (ratio + end) * natural for end in (-half, half))
+    return (
+        f"from the stored I_B and I_A; the printed ratio needs an accuracy of {low:.2f} to "
+        f"{high:.2f} percent on a robust model, which I_V, not stored, might give"
+    )
 
 
 def inference_increase(
@@ -164,7 +210,7 @@ def inference_increase(
     attacks: Sequence[str],
     members: int,
     nonmembers: int,
-) -> Bounded:
+) -> Found:
     """Inference accuracy on a robust model minus that on the natural one, of the best attack.
 
     Of several methods the smallest, with the lowest ends of their intervals: it is above zero only
@@ -175,9 +221,31 @@ def inference_increase(
     return _bounded(least, members=members, nonmembers=nonmembers)
 
 
+def inference_increase_somewhere(
+    printed: Printed, *, methods: Sequence[str], sizes: Mapping[str, Sequence[int]]
+) -> Found:
+    """`inference_increase` by the better attack, of the table whose interval starts highest.
+
+    `sizes` maps a table to its numbers of members and non-members. The interval is of that table
+    alone: it does not make up for having chosen among several.
+    """
+    increases = (
+        inference_increase(
+            printed,
+            table=table,
+            methods=methods,
+            attacks=ATTACKS,
+            members=members,
+            nonmembers=nonmembers,
+        )
+        for table, (members, nonmembers) in sizes.items()
+    )
+    return max(increases, key=lambda found: found.low)
+
+
 def inference_gain(
     printed: Printed, *, table: str, methods: Sequence[str], members: int, nonmembers: int
-) -> Bounded:
+) -> Found:
     """The best accuracy of the attack by adversarial confidences minus that by benign ones."""
     first, second = (
         max(_best(printed, table, m, (attack,)) for m in methods)
@@ -190,7 +258,7 @@ def _best(printed: Printed, table: str, method: str, attacks: Sequence[str]) -> 
     return max(_exact(printed, f"{table}/{method}/{attack}") for attack in attacks)
 
 
-def _bounded(value: float, *, members: int, nonmembers: int) -> Bounded:
+def _bounded(value: float, *, members: int, nonmembers: int) -> Found:
     """A difference of two inference accuracies, percent, with the interval of sampled examples.
 
     Such an accuracy is (TPR + 1 - FPR) / 2, its variance at most (1/n + 1/m) / 16. The two rates
@@ -199,11 +267,30 @@ def _bounded(value: float, *, members: int, nonmembers: int) -> Bounded:
     """
     error = 100 * sqrt(2 * (1 / members + 1 / nonmembers) / 16)
     half = NormalDist().inv_cdf((1 + LEVEL) / 2) * error
-    return Bounded(value, value - half, value + half)
+    return Found(value, value - half, value + half)
+
+
+class Chance(NamedTuple):
+    """Percent that a guess reaches: on average, and at most in 19 of 20 cases."""
+
+    mean: float
+    most: float
+
+
+def chance(*, members: int, nonmembers: int) -> Chance:
+    """The inference accuracy of scores that know nothing, the threshold chosen on the same points.
+
+    That is 1/2 + D/2 with D the largest TPR - FPR, the one-sided statistic of Kolmogorov and
+    Smirnov: P(D > d) = exp(-2 N d^2) for N = nm / (n + m), for many points without
+    ties.
+    """
+    n = members * nonmembers / (members + nonmembers)
+    return Chance(50 + 50 * sqrt(pi / (8 * n)), 50 + 50 * sqrt(log(20) / (2 * n)))
 
 
 _ALL = (
-    eq1_budget, accounted_budget, eq1_margin, difference, percent_drop, column_mean, share_above,
-    lead, smallest_drop_step, advantage_ratio, inference_increase, inference_gain,
+    eq1_budget, accounted_budget, eq1_margin, clip_step, difference, percent_drop, column_mean,
+    row_count, share_above, lead, smallest_drop_step, advantage_ratio, inference_increase,
+    inference_increase_somewhere, inference_gain,
 )  # fmt: skip
-ARITHMETIC: dict[str, Callable[..., float | Bounded]] = {f.__name__: f for f in _ALL}
+ARITHMETIC: dict[str, Callable[..., float | Found]] = {f.__name__: f for f in _ALL}

@@ -1,6 +1,7 @@
 """The compact form of many claims that are alike: a printed table, one claim for each cell.
 
     - table: tursynbek2020/table1
+      names: {data: MNIST}               # what every row has, if anything
       columns: [eps, sgd, dpsgd]         # the names of what follows the name of a row
       rows:                              # as printed, so that an eye can compare them
         - [eps 0.3, 0.3, 1.00, 0.23]
@@ -11,9 +12,10 @@
         eps-0.3/*: {tolerance: 2.0}
 
 A cell's id is table/row/cell, or table/row of a cell '.'. Its `published` is the number in its
-column. '{name}' in a field is what the row has in that column, or the row's `title` (its name as
-written), `row` (as in the id) or `table`. An empty cell (~) is no claim. A column that `cells` does
-not name only lends its values. A cell of kind derived takes nothing of `each` but paper and locus.
+column. '{name}' in a field is what the row has in that column, what `names` has, or the row's
+`title` (its name as written), `row` (as in the id) or `table`. An empty cell (~) is no claim. A
+column that `cells` does not name only lends its values. A cell of kind derived takes nothing of
+`each` but paper and locus.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +25,8 @@ from typing import Any
 from privrob.lab.spec import known, require
 
 Fields = Mapping[str, Any]
-_KEYS = ("table", "columns", "rows", "each", "cells", "override")
+_NEEDED = ("table", "columns", "rows", "each", "cells")
+_KEYS = (*_NEEDED, "names", "override")
 _SHARED = ("paper", "locus")  # what a derived cell has in common with those that need runs
 
 
@@ -31,7 +34,7 @@ def cells(entry: Fields) -> Iterator[dict[str, Any]]:
     """The claims of a table, each as if written out; ValueError for a table that is none."""
     for name in entry:
         known("field", name, _KEYS)
-    missing = [name for name in _KEYS[:-1] if name not in entry]
+    missing = [name for name in _NEEDED if name not in entry]
     require(not missing, f"a table lacks {', '.join(missing)}")
     for name, own in entry["cells"].items():
         require(isinstance(own, dict), f"the fields of cell {name!r} must have names")
@@ -52,7 +55,7 @@ def _context(entry: Fields, row: Sequence[Any]) -> dict[str, Any]:
         len(values) == len(columns),
         f"row {title!r} has {len(values)} values for {len(columns)} columns",
     )
-    names = {"table": entry["table"], "title": title}
+    names = {**entry.get("names", {}), "table": entry["table"], "title": title}
     slug = str(title).lower().replace(" ", "-")
     return {**names, "row": slug, **dict(zip(columns, values, strict=True))}
 

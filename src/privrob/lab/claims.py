@@ -4,14 +4,13 @@ Only runs of profile paper at the paper's scale are evidence. A broken record ra
 never passes for a missing one.
 """
 
-from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
 from typing import Any
 
 from privrob.lab import measures, registry, verdicts
-from privrob.lab.arithmetic import ARITHMETIC, Bounded, Printed
+from privrob.lab.arithmetic import ARITHMETIC, Found, Printed, chance
 from privrob.lab.measures import MEASURES, MODELS, MeasureError, Settlement, Target
 from privrob.lab.registry import Variant
 from privrob.lab.run import Lab, Result, Step, open_store
@@ -169,9 +168,9 @@ def _derive(claim: Claim, printed: Printed) -> Evidence:
         found = ARITHMETIC[claim.measure](printed, **claim.arguments)
     except KeyError as error:
         raise ClaimError(f"{claim.id}: no printed number {error}") from error
-    if isinstance(found, Bounded):
-        return Evidence(reading="", **found._asdict(), basis="set sizes")
-    return Evidence(reading="", value=found, low=nan, high=nan, basis="arithmetic")
+    given = found if isinstance(found, Found) else Found(found)
+    basis = "arithmetic" if isnan(given.low) else "set sizes"
+    return Evidence(reading="", basis=basis, **given._asdict())
 
 
 def _assess(claim: Claim, found: Sequence[Run], reading: str) -> Assessment:
@@ -255,18 +254,18 @@ class Tally:
     tier: str  # 'recorded' or 'derived'
     words: Mapping[str, int]
     total: int
+    stale: int = 0  # of them, those that rest on stale records
 
 
 def summary(entries: Sequence[Entry]) -> list[Tally]:
     """A tally for each exhibit and tier of each paper, in the order of the claims."""
-    groups: dict[tuple[str, str, str], Counter[str]] = {}
+    groups: dict[tuple[str, str, str], list[Verdict]] = {}
     for entry in entries:
         name = entry.claim.paper, entry.claim.exhibit, entry.tier
-        counter = groups.setdefault(name, Counter())
-        counter[entry.headline.verdict.word] += 1
+        groups.setdefault(name, []).append(entry.headline.verdict)
     return [
-        Tally(*name, {word: c[word] for word in verdicts.WORDS}, c.total())
-        for name, c in groups.items()
+        Tally(*name, verdicts.counts(found), len(found), sum(verdict.stale for verdict in found))
+        for name, found in groups.items()
     ]
 
 
@@ -277,7 +276,7 @@ def to_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 _PLAIN = (
     "id", "paper", "exhibit", "locus", "kind", "statement", "published", "corrected", "unit",
-    "direction", "tolerance", "reason",
+    "direction", "tolerance", "reason", "words",
 )  # fmt: skip
 
 
@@ -286,6 +285,7 @@ def _object(entry: Entry, a: Assessment) -> dict[str, Any]:
     numbers = {name: getattr(e, name) if e else nan for name in ("value", "low", "high")}
     return {
         **{name: getattr(claim, name) for name in _PLAIN},
+        "chance": chance(**claim.sets)._asdict() if claim.sets else None,
         "verdict": a.verdict.word,
         "text": str(a.verdict),
         "reading": a.reading or None,

@@ -11,10 +11,11 @@ from math import isnan
 from typing import Any
 
 from privrob.lab import claims, registry, verdict_bars
+from privrob.lab.arithmetic import Chance, chance
 from privrob.lab.claims import Assessment, Entry
 from privrob.lab.markup import chip, page, raw, table
 from privrob.lab.statements import Claim
-from privrob.lab.verdict_bars import anchor, bars_html, by_exhibit, exhibit_title
+from privrob.lab.verdict_bars import anchor, bars_html, by_exhibit, exhibit_title, stored
 from privrob.lab.verdicts import WORDS, Evidence
 
 _KEY_LETTERS, _KEYS_SHOWN = 10, 3  # as in the stamps of figures
@@ -32,7 +33,8 @@ def claims_page(entries: Sequence[Entry], notebooks: Mapping[str, Any]) -> str:
         for _, exhibit, group in exhibits:
             found = "\n".join(claim_html(e, links) for e in group)
             bars = _bars(f"{paper}, {exhibit_title(exhibit)}", group)
-            parts.append(f"({anchor(paper, exhibit)})=\n### {exhibit_title(exhibit)}")
+            apart = " (not the paper's tables)" if stored(exhibit) else ""
+            parts.append(f"({anchor(paper, exhibit)})=\n### {exhibit_title(exhibit)}{apart}")
             parts.append(raw(f"{bars}\n{found}"))
     return page("Claims", *parts, settlement())
 
@@ -40,9 +42,11 @@ def claims_page(entries: Sequence[Entry], notebooks: Mapping[str, Any]) -> str:
 _INTRO = (
     "Every number and statement of the papers that this book checks. A bar shows the verdicts of "
     "one exhibit and ends with the number of its claims; the *literal* reading is the headline, "
-    "the *matched* one stands below it, and arithmetic on printed values is counted apart. A claim "
-    "opens to the printed value, the evidence (the mean over seeds with its 95 % interval), what "
-    "the verdict rests on, and the command that computes it. "
+    "the *matched* one stands below it. The bar *arithmetic* is apart: checks on what the authors "
+    "printed or stored; *reproduced* there means that their own outputs agree with their "
+    "statement; no model of ours is in it. A claim opens to the printed value, the evidence (the "
+    "mean over seeds with its 95 % interval), what the verdict rests on, and the command that "
+    "computes it. "
     "[How to read this book](reading.md) has the rules; `privrob claims --json` prints the same "
     "for programs."
 )
@@ -52,7 +56,8 @@ def verdict_summary(entries: Sequence[Entry]) -> str:
     """For the book's first page: the bars of every exhibit, with the whole denominators."""
     note = (
         "Each bar holds all claims of an exhibit by their verdict in the *literal* reading, below "
-        "it those in the *matched* one. Arithmetic on printed values needs no run and is apart."
+        "it those in the *matched* one. Checks on what the authors printed or stored are apart as "
+        "*arithmetic*: no model of ours is in them."
     )
     bars = verdict_bars.overview(entries, page="claims.html")
     return "\n\n".join([*_missing(entries), note, bars])
@@ -155,20 +160,25 @@ def _line(entry: Entry) -> str:
         words += f"<small>matched: {chip('verdict', matched.verdict.word)}</small>"
     claim = entry.claim
     number_ = not isinstance(claim.published, str)
-    value = chip("tier", "published", printed(claim)) if number_ else ""
+    value = chip("tier", "published", claim.shown) if number_ else ""
     return f"<span>{words}</span><span>{escape(claim.statement)}</span><span>{value}</span>"
 
 
 def _facts(entry: Entry, links: Links) -> Iterator[tuple[str, str]]:
     """Name and HTML of each line of an open claim."""
     claim = entry.claim
-    yield chip("tier", "published"), f"{escape(printed(claim))}, {escape(claim.locus)}"
+    yield chip("tier", "published"), f"{escape(claim.shown)}, {escape(claim.locus)}"
     if claim.corrected is not None:
-        yield "judged against", f"{number(claim.corrected, claim)}: the printed number is a slip"
+        yield (
+            "judged against",
+            f"{number(claim.corrected, claim)}: the printed number is taken for a slip",
+        )
     if claim.tolerance is not None:
         yield "tolerance", f"± {claim.tolerance:g}. {escape(claim.reason or '')}"
     if claim.direction:
         yield "direction", escape(claim.direction)
+    if claim.sets:
+        yield f"{chip('tier', 'derived')} by chance", _by_chance(chance(**claim.sets))
     for assessment in entry.assessments:
         name = f"{assessment.reading} reading" if assessment.reading else entry.tier
         yield escape(name), _assessed(assessment, claim, entry.tier)
@@ -212,11 +222,11 @@ def _keys(records: Sequence[str]) -> Iterator[str]:
         yield f'<a href="provenance.html">{word}</a> <code>{keys}</code>{tail}'
 
 
-def printed(claim: Claim) -> str:
-    """What the paper prints, a number with its decimals and its unit."""
-    if isinstance(claim.published, str):
-        return f"“{claim.published}”"
-    return f"{claim.published:.{claim.printed_decimals}f} {claim.unit}"
+def _by_chance(found: Chance) -> str:
+    return (
+        f"A threshold chosen on the same points gives {found.mean:.1f} percent by chance on "
+        f"average, and at most {found.most:.1f} in 19 of 20 cases."
+    )
 
 
 def number(value: float, claim: Claim) -> str:

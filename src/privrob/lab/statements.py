@@ -21,6 +21,7 @@ from privrob.lab.measures import MEASURES, MODELS
 from privrob.lab.spec import known, require
 
 PAPERS = ("song2019", "tursynbek2020")
+QUOTE, CHECK = "quote", "check"
 
 
 class ClaimError(ValueError):
@@ -49,7 +50,10 @@ class Claim:
     A measure gives one number from a pair of models' records, or of kind derived from what is
     printed. That of an ordering or a trend is positive where the statement holds, as is that of a
     derived claim whose `published` is text. `corrected` is what a verdict is given against where
-    the printed number is a known slip: `published` stays as printed.
+    the printed number is taken for a slip: `published` stays as printed. `words` says whose the
+    text of `published` is: the paper's ('quote', letter by letter), ours where there is none, or
+    that the whole claim is our 'check', of which the paper says nothing. `sets` are the numbers of
+    `members` and `nonmembers` behind an inference accuracy.
     """
 
     id: str
@@ -68,11 +72,14 @@ class Claim:
     not_attempted: NotAttempted | None = None
     corrected: float | None = None
     decimals: int | None = None
+    words: str | None = None
+    sets: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         _check_text(self)
         known("paper", self.paper, PAPERS)
         known("kind", self.kind, _KINDS)
+        require(self.words in (None, QUOTE, CHECK), f"words: no {self.words!r}")
         require(self.id.count("/") >= 2, "id must be paper/exhibit/name")
         require(self.id.startswith(f"{self.paper}/"), f"id must begin with {self.paper}/")
         _check_kind(self)
@@ -90,6 +97,16 @@ class Claim:
         return float(self.published if self.corrected is None else self.corrected)
 
     @property
+    def shown(self) -> str:
+        """`published` for a reader: a number with its decimals and unit, a text with its author."""
+        if not isinstance(self.published, str):
+            number = f"{self.published:.{self.printed_decimals}f} {self.unit}"
+            return f"{number}; the check is ours, not printed" if self.words == CHECK else number
+        if self.words == QUOTE:
+            return f"“{self.published}”"
+        return f"{_AUTHORS[self.words]}: {self.published}"
+
+    @property
     def printed_decimals(self) -> int:
         """How many decimals are printed; `decimals` tells where YAML drops zeros (10.00)."""
         if self.decimals is not None:
@@ -102,6 +119,8 @@ class Claim:
         return (self.arguments["model"],) if "model" in self.arguments else MODELS
 
 
+_AUTHORS = {None: "in our words", CHECK: "our check, not printed"}
+
 # Of each kind: what published is, the fields that a measured claim needs and that one without a
 # measure needs, beside every claim's; the directions it may name.
 _Types = type | tuple[type, ...]
@@ -111,10 +130,12 @@ _KINDS: dict[str, tuple[_Types, set[str], tuple[str, ...]]] = {
     "trend": (str, set(), ()),
     "derived": ((int, float, str), set(), ("below",)),
 }
-_ALWAYS = ("direction", "not_attempted", "decimals")
-_OPTIONAL = (*_ALWAYS, "measure", "tolerance", "reason", "experiment", "corrected")
+_ALWAYS = ("direction", "not_attempted", "decimals", "words")
+_OF_VALUES = {"corrected", "sets"}
+_OPTIONAL = (*_ALWAYS, *_OF_VALUES, "measure", "tolerance", "reason", "experiment")
 _NO_TEXT = (
     "published", "measure", "arguments", "tolerance", "not_attempted", "corrected", "decimals",
+    "sets",
 )  # fmt: skip
 
 
@@ -142,12 +163,14 @@ def _check_kind(claim: Claim) -> None:
     given = {name for name in _OPTIONAL if getattr(claim, name) is not None}
     for name in sorted(needed - given):
         raise ValueError(f"kind {claim.kind} needs {name}")
-    taken = needed | {*_ALWAYS, "measure"} | ({"corrected"} if claim.kind == "value" else set())
+    taken = needed | {*_ALWAYS, "measure"} | (_OF_VALUES if claim.kind == "value" else set())
     for name in sorted(given - taken):
         what = f"kind {claim.kind}" if attempted else "a claim that is not attempted"
         raise ValueError(f"{what} takes no {name}")
     if claim.direction is not None:
         known("direction", claim.direction, directions)
+    quoted = claim.words != QUOTE or isinstance(claim.published, str)
+    require(quoted, "words: only a text can be a quote")
 
 
 def _check_numbers(claim: Claim) -> None:
@@ -155,6 +178,12 @@ def _check_numbers(claim: Claim) -> None:
     require(t is None or (_is_number(t) and t > 0), f"tolerance must be above 0, got {t!r}")
     require(c is None or _is_number(c), f"corrected must be a number, got {c!r}")
     require(d is None or (type(d) is int and d >= 0), f"decimals must be a count, got {d!r}")
+    if claim.sets is not None:
+        sets = dict(claim.sets)
+        good = sets.keys() == {"members", "nonmembers"} and all(
+            type(n) is int and n > 0 for n in sets.values()
+        )
+        require(good, f"sets must have counts of members and nonmembers, got {sets!r}")
 
 
 def _is_number(value: Any) -> bool:

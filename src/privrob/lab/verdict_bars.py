@@ -8,10 +8,10 @@ from itertools import groupby
 
 from privrob.lab.claims import HEADLINE, Entry
 from privrob.lab.markup import Cell, chip, raw
-from privrob.lab.verdicts import WORDS
+from privrob.lab.verdicts import WORDS, Verdict, counts
 
 ARITHMETIC = "arithmetic"
-_DATA_SETS = {"cifar10": "CIFAR-10", "fashion-mnist": "Fashion-MNIST", "yale": "Yale Face"}
+_STORED = {"cifar10": "CIFAR-10", "fashion-mnist": "Fashion-MNIST", "yale": "Yale Face"}
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Bar:
 
     name: str  # a reading, or 'arithmetic'
     words: Mapping[str, int]
+    stale: int = 0  # of these verdicts, how many rest on stale records
 
     @property
     def total(self) -> int:
@@ -32,8 +33,13 @@ class Bar:
 
     def text(self, what: str) -> str:
         """The bar in words: '10 reproduced, 12 not reproduced, of 22'."""
-        counts = ", ".join(f"{n} {word}" for word, n in self.words.items() if n)
-        return f"{what}, {self.name}: {counts}, of {self.total}"
+        parts = ", ".join(f"{n} {word}" for word, n in self.words.items() if n)
+        return f"{what}, {self.title}: {parts}, of {self.total}"
+
+    @property
+    def title(self) -> str:
+        """Its name, and how much of it rests on stale records."""
+        return f"{self.name} ({self.stale} on stale records)" if self.stale else self.name
 
 
 def bars(entries: Sequence[Entry]) -> list[Bar]:
@@ -43,27 +49,32 @@ def bars(entries: Sequence[Entry]) -> list[Bar]:
     """
     runs = [e for e in entries if e.tier == "recorded"]
     sums = [e for e in entries if e.tier == "derived"]
-    found = [_bar(HEADLINE, [e.headline.verdict.word for e in runs])]
+    found = [_bar(HEADLINE, [e.headline.verdict for e in runs])]
     if any(e.matched for e in runs):
-        words = [e.matched.verdict.word if e.matched else "not attempted" for e in runs]
-        found.append(_bar("matched", words))
-    found.append(_bar(ARITHMETIC, [e.headline.verdict.word for e in sums]))
+        nothing = Verdict("not attempted")
+        found.append(_bar("matched", [e.matched.verdict if e.matched else nothing for e in runs]))
+    found.append(_bar(ARITHMETIC, [e.headline.verdict for e in sums]))
     return [bar for bar in found if bar.total]
 
 
-def _bar(name: str, words: Sequence[str]) -> Bar:
-    return Bar(name, {word: words.count(word) for word in WORDS})
+def _bar(name: str, found: Sequence[Verdict]) -> Bar:
+    return Bar(name, counts(found), sum(verdict.stale for verdict in found))
 
 
 # -- names --------------------------------------------------------------------------------------
 
 
 def exhibit_title(name: str) -> str:
-    """'table1' -> 'Table 1', 'section3.1' -> 'Section 3.1', 'clean' -> 'Clean'."""
-    if name in _DATA_SETS:
-        return _DATA_SETS[name]
+    """'table1' -> 'Table 1', 'clean' -> 'Clean', 'yale' -> 'Yale Face, stored outputs'."""
+    if name in _STORED:
+        return f"{_STORED[name]}, stored outputs"
     head, tail = re.findall(r"(\D*)(.*)", name)[0]
     return f"{head.replace('-', ' ').capitalize()} {tail}".strip()
+
+
+def stored(exhibit: str) -> bool:
+    """Whether it is of outputs that the authors stored, and not of the paper itself."""
+    return exhibit in _STORED
 
 
 def anchor(paper: str, exhibit: str) -> str:
@@ -92,7 +103,7 @@ def bars_html(entries: Sequence[Entry], *, what: str, link: str = "") -> str:
     lines = []
     for n, bar in enumerate(bars(entries)):
         name = f'<a href="{escape(link)}">{escape(what)}</a> ' if link and not n else ""
-        lines.append(_line(bar, what=what, name=f"{name}<span>{bar.name}</span>"))
+        lines.append(_line(bar, what=what, name=f"{name}<span>{bar.title}</span>"))
     return '<div class="bar-group">\n' + "\n".join(lines) + "\n</div>"
 
 
@@ -140,7 +151,13 @@ def lines(entries: Sequence[Entry]) -> list[str]:
     """The same counts as a Markdown table that any viewer shows."""
     head = ["paper", "exhibit", "reading", *WORDS, "claims"]
     rows: list[list[Cell]] = [
-        [paper, exhibit_title(exhibit), bar.name, *(n or "" for n in bar.words.values()), bar.total]
+        [
+            paper,
+            exhibit_title(exhibit),
+            bar.title,
+            *(n or "" for n in bar.words.values()),
+            bar.total,
+        ]
         for paper, exhibit, group in by_exhibit(entries)
         for bar in bars(group)
     ]

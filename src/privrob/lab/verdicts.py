@@ -1,5 +1,6 @@
 """From evidence to a verdict, by rule: nothing here knows a file, a claim or an experiment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -40,6 +41,8 @@ class Evidence:
     records: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     note: str = ""  # of a variant that gives no verdict: 'step size 2/255'
+    margin: float | None = None  # of arithmetic: positive where the statement holds, if not `value`
+    why: str = ""  # what a verdict on it needs said
 
     @property
     def n(self) -> int:
@@ -53,8 +56,9 @@ class Evidence:
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the interval, of arithmetic the number itself, excludes zero, else 0."""
-        low, high = (self.value,) * 2 if self.basis == "arithmetic" else (self.low, self.high)
+        """1 or -1 where the interval, of arithmetic the margin itself, excludes zero, else 0."""
+        margin = self.value if self.margin is None else self.margin
+        low, high = (margin,) * 2 if self.basis == "arithmetic" else (self.low, self.high)
         return int(low > 0) - int(high < 0)
 
 
@@ -70,6 +74,11 @@ class Verdict:
         notes = [self.why] if self.why else []
         notes += ["rests on a stale record"] if self.stale else []
         return f"{self.word} ({'; '.join(notes)})" if notes else self.word
+
+
+def counts(found: Sequence[Verdict]) -> dict[str, int]:
+    """How many verdicts there are of each word."""
+    return {word: sum(verdict.word == word for verdict in found) for word in WORDS}
 
 
 def judge_value(
@@ -115,7 +124,7 @@ def _printed(value: float, decimals: int) -> Decimal:
 
 
 def _verdict(word: str, evidence: Evidence) -> Verdict:
-    why = _WHY.get(evidence.basis, "")
+    why = evidence.why or _WHY.get(evidence.basis, "")
     if evidence.basis == "seeds" and (word == "undecided" or evidence.n < evidence.planned):
         why = f"n = {evidence.n}"
     return Verdict(word, why, evidence.stale)
