@@ -241,6 +241,12 @@ def test_show_has_claims_settings_cost_and_states(stubs):
     assert NOTE in cli("show", "tursynbek2020/fgsm", "--profile", "quick")
 
 
+def test_a_misspelt_claim_is_named_with_the_nearest():
+    result = refused("claims", "song2019/figur1")
+    assert "'song2019/figur1'" in result
+    assert "did you mean 'song2019/figure1/*'?" in result
+
+
 def test_claims_as_a_table_and_as_json():
     counted = cli("claims")
     assert "tursynbek2020/clean/sgd" not in counted

@@ -276,6 +276,15 @@ def test_a_wrong_result_is_caught(lab, altered, spec, change, at_least):
     assert "DISAGREES" in str(outcome)
 
 
+def test_a_kind_without_a_check_says_so(lab, altered, monkeypatch):
+    result = altered(FGSM)
+    monkeypatch.delitem(module.METHODS, "fgsm")
+    outcome = recompute(result, lab)
+    assert outcome.agrees is None
+    assert "no way is known to check a result of kind 'fgsm'" in outcome.method
+    assert result.record.checks == []
+
+
 def test_other_code_is_caught(lab, altered, monkeypatch):
     result = altered(FGSM)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from math import isnan
 from pathlib import Path
@@ -75,7 +76,7 @@ def claims(
         and (pattern is None or fnmatchcase(e.claim.id, pattern))
     ]
     if not entries:
-        raise Usage("there is no such claim")
+        raise Usage(_no_claim(pattern, [e.claim.id for e in everything]))
     if as_json:
         typer.echo(json.dumps(ledgers.to_json(entries), indent=1, ensure_ascii=False))
         return
@@ -84,6 +85,14 @@ def claims(
     _show_summary(entries)
     if len(entries) == len(everything):
         say("list some of them with: privrob claims 'tursynbek2020/table1/*'")
+
+
+def _no_claim(pattern: str | None, ids: list[str]) -> str:
+    """What to say where nothing is left to show."""
+    exhibits = dict.fromkeys(f"{'/'.join(i.split('/')[:2])}/*" for i in ids)
+    near = get_close_matches(pattern or "", [*exhibits, *ids], n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"no claim is called {pattern!r}{hint}" if pattern else "no claim is left to show"
 
 
 def _show_ledger(entries: "list[Entry]") -> None:

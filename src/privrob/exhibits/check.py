@@ -16,7 +16,7 @@ from privrob.exhibits.notes import sentence
 from privrob.lab import study
 from privrob.lab.recompute import ATTACK_SLACK, EXCUSED_SHARE
 from privrob.lab.run import Lab, open_store
-from privrob.lab.spec import Fgsm, Train
+from privrob.lab.spec import Fgsm, Pgd
 from privrob.lab.study import Row
 
 
@@ -90,7 +90,7 @@ def _beyond(row: Row, differ: NDArray[np.bool_], images: Any) -> list[tuple[Any,
 def margins_under_attack(row: Row, images: Any) -> NDArray[np.float64]:
     """Logit of the label minus the largest other, after the attack: (E, n) or (E, S, n)."""
     spec = row.variant.spec
-    assert not isinstance(spec, Train)
+    assert isinstance(spec, Fgsm | Pgd)
     network, test = model(row), data.load(spec.data.name).test
     chosen = torch.as_tensor(images)
     x, y = evaluate.as_float(test.x[chosen], network), test.y[chosen]

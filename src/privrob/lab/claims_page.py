@@ -74,10 +74,10 @@ def _missing(entries: Sequence[Entry]) -> list[str]:
         minutes[a.reading] = max(a.minutes, minutes.get(a.reading, 0))
     if not minutes:
         return []
-    cost = ", ".join(f"{name} reading up to {m:.0f} minutes" for name, m in minutes.items())
+    cost = " and ".join(f"{m:.0f} minutes in the {name} reading" for name, m in minutes.items())
     return [
-        ":::{warning}\nSome full-scale runs are missing here; for one claim, on two CPU cores: "
-        f"{cost}. `make records` computes them.\n:::"
+        ":::{warning}\nSome runs of the paper's size are missing here. The claim that lacks most "
+        f"would take about {cost}, on two CPU cores; `make records` computes all of them.\n:::"
     ]
 
 

@@ -129,9 +129,14 @@ def _entry(node: Definition) -> str:
     if isinstance(node, ast.FunctionDef):
         return _directive("py:function", _call(node, node.args), node, [])
     methods = [n for n in node.body if isinstance(n, ast.FunctionDef)]
-    members = [_member(n) for n in methods if not n.name.startswith("_")]
+    members = [_member(n) for n in methods if not n.name.startswith("_") and _tells(n)]
     error = node.name.endswith("Error")
     return _directive("py:exception" if error else "py:class", _constructor(node), node, members)
+
+
+def _tells(node: ast.FunctionDef) -> bool:
+    """Something stands under its signature: a docstring, or the type of a property."""
+    return bool(ast.get_docstring(node) or node.decorator_list)
 
 
 def _member(node: ast.FunctionDef) -> str:
