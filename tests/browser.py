@@ -69,7 +69,8 @@ def visit(
     `facts` is JavaScript that may act on the page first; it runs again until the page is at rest;
     `media` is 'print' for what would be printed.
     """
-    with tempfile.TemporaryDirectory() as profile:
+    # Its helpers may still write into the profile when the browser itself is gone.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = subprocess.Popen(
             [CHROMIUM, *QUIET, f"--user-data-dir={profile}", "about:blank"],
             stderr=subprocess.DEVNULL,
