@@ -10,88 +10,12 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from privrob.lab.spec import Data, DpSgd, Fgsm, Model, Pgd, Sgd, Spec, Train, flat, known, plain
+from privrob.lab.spec import Data, Fgsm, Pgd, Spec, Train, flat, known, plain
+from privrob.lab.trainings import CANDIDATES, MATCHED, READINGS, SIGMA, pair, quick_pair
 
 SEEDS = (0, 1, 2)
 SELECTION_SEED = 1000  # readings are settled on it, and nothing else is reported from it
 LIVE_SEED = 0
-
-# -- tursynbek2020, section 3: the base pair ----------------------------------------------------
-
-MNIST = Data(name="mnist", train=None, test=None)
-CNN = Model(name="mnist_cnn", width=1.0, hidden=(500,), normalize=False)  # facts 5, decisions 2, 3
-SGD = Sgd(lr=0.05, epochs=50, batch_size=256)  # section 3, "learning rate 0.05 ... 50 epochs"
-SIGMA, CLIP_NORM = 1.3, 1.0  # section 3, for 3.2 to 3.5; Figure 2
-
-
-def private(training: Sgd, *, sigma: float, clip_norm: float, images: int) -> DpSgd:
-    """DP-SGD at the settings of `training`, noise sigma * C on the sum (Algorithm 1)."""
-    return DpSgd(
-        lr=training.lr,
-        epochs=training.epochs,
-        batch_size=training.batch_size,
-        sample_rate=training.batch_size / images,
-        clip_norm=clip_norm,
-        noise_std=sigma * clip_norm,
-    )
-
-
-def pair(model: Model, training: Sgd, *, reading: str, seed: int) -> dict[str, Train]:
-    """The two models of one reading and seed; the same settings for both, as the paper says."""
-    dp = private(training, sigma=SIGMA, clip_norm=CLIP_NORM, images=60000)
-    sgd = Train(
-        data=MNIST, model=model, training=training, seed=seed, reading=reading, scale="paper"
-    )
-    return {"sgd": sgd, "dpsgd": replace(sgd, training=dp)}
-
-
-# -- readings -----------------------------------------------------------------------------------
-
-NORMALIZED = replace(CNN, normalize=True)
-DEEPER = replace(CNN, hidden=(500, 500))
-FASTER = replace(SGD, lr=2 * SGD.lr)
-
-# What fills the paper's silence, smallest departure first: choices that the paper leaves open
-# (input scaling, how many hidden layers) before a setting that it states (the learning rate).
-CANDIDATES: dict[str, tuple[Model, Sgd]] = {
-    "literal": (CNN, SGD),
-    "two hidden layers": (DEEPER, SGD),
-    "normalised inputs": (NORMALIZED, SGD),
-    "normalised inputs, two hidden layers": (replace(NORMALIZED, hidden=(500, 500)), SGD),
-    "learning rate x 2": (CNN, FASTER),
-    "normalised inputs, learning rate x 2": (NORMALIZED, FASTER),
-    "normalised inputs, learning rate x 4": (NORMALIZED, replace(SGD, lr=4 * SGD.lr)),
-}
-MATCHED = "normalised inputs, learning rate x 2"
-READINGS: dict[str, tuple[Model, Sgd]] = {
-    "literal": CANDIDATES["literal"],
-    "matched": CANDIDATES[MATCHED],
-}
-
-
-# -- profile quick: the same, smaller, on drawn digits ------------------------------------------
-
-
-def quick_pair(*, seed: int) -> dict[str, Train]:
-    """The base pair cut down to seconds: what is replaced here is the whole difference.
-
-    After so few updates DP-SGD is far from done at the paper's clipping norm. At a higher learning
-    rate SGD would be unstable, so much so that another number of threads moves its accuracy under
-    attack by ten points: so the clipping norm is raised instead, at the paper's sigma.
-    """
-    full = pair(NORMALIZED, SGD, reading="matched", seed=seed)
-    data = Data(name="glyphs", train=8000, test=1000)
-    training = replace(full["sgd"].training, epochs=8, batch_size=128)
-    sgd = replace(
-        full["sgd"],
-        data=data,
-        model=replace(full["sgd"].model, width=0.25),
-        training=training,
-        scale="reduced",
-    )
-    dp = private(training, sigma=SIGMA, clip_norm=6.0, images=8000)
-    return {"sgd": sgd, "dpsgd": replace(sgd, training=dp)}
-
 
 # -- experiments --------------------------------------------------------------------------------
 

@@ -7,9 +7,9 @@ Labels (`reading`, `scale`) say what the settings stand for and are not part of 
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from privrob import data, models
@@ -79,6 +79,7 @@ class DpSgd(Sgd):
     """DP-SGD: Poisson batches of expected size `batch_size`, which is also the divisor.
 
     `noise_std` is the deviation of the noise on the clipped sum, sigma * C in Algorithm 1.
+    Without clipping, `clip_norm` inf, no noise gives privacy: the noise multiplier is 0.
     """
 
     sample_rate: float
@@ -89,7 +90,7 @@ class DpSgd(Sgd):
         super().__post_init__()
         q, c, noise = self.sample_rate, self.clip_norm, self.noise_std
         require(0 < q <= 1, f"training.sample_rate must lie in (0, 1], got {q}")
-        require(c > 0 and isfinite(c), f"training.clip_norm must be above 0 and finite, got {c}")
+        require(c > 0, f"training.clip_norm must be above 0 (inf: no clipping), got {c}")
         require(noise >= 0 and isfinite(noise), f"training.noise_std must be >= 0, got {noise}")
 
     @property
@@ -113,6 +114,29 @@ class Train:
         require(self.seed >= 0, f"seed must be 0 or more, got {self.seed}")
         known("reading", self.reading, READINGS)
         known("scale", self.scale, SCALES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped(Train):
+    """A model whose training ends at the first update that makes it as good as another one.
+
+    As good: at least as accurate as `target` on `holdout` images that neither was trained on,
+    those of the training set that follow the first `data.train`.
+    """
+
+    target: Train
+    holdout: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.holdout >= 1, f"holdout must be at least 1, got {self.holdout}")
+        require(self.data == self.target.data, "data must be what target was trained on")
+        require(self.data.train is not None, "data.train must leave images to hold out, got None")
+
+    @property
+    def held_out(self) -> Data:
+        """The data up to the end of the held-out images."""
+        return replace(self.data, train=(self.data.train or 0) + self.holdout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +170,7 @@ class Pgd:
 
 
 Spec = Train | Fgsm | Pgd
-KINDS = {"train": Train, "fgsm": Fgsm, "pgd": Pgd}
+KINDS: dict[str, type] = {c.__name__.lower(): c for c in (Train, Stopped, Fgsm, Pgd)}
 
 
 # -- checks -------------------------------------------------------------------------------------
@@ -177,7 +201,7 @@ def check_eps(eps: tuple[float, ...]) -> None:
 
 
 def kind(spec: Spec) -> str:
-    """'train', 'fgsm' or 'pgd'."""
+    """Its name in KINDS: 'train', 'fgsm'."""
     return next(name for name, cls in KINDS.items() if type(spec) is cls)
 
 
@@ -188,7 +212,9 @@ def plain(spec: Any, *, labels: bool) -> Any:
         return {"type": type(spec).__name__} | {
             name: plain(getattr(spec, name), labels=labels) for name in kept
         }
-    return [plain(item, labels=labels) for item in spec] if isinstance(spec, tuple) else spec
+    if isinstance(spec, tuple):
+        return [plain(item, labels=labels) for item in spec]
+    return "inf" if spec == inf else spec  # JSON has no word for it
 
 
 def canonical(value: Any) -> str:
@@ -213,7 +239,8 @@ def seed_for(key: str, purpose: str) -> int:
 
 def upstream(spec: Spec) -> dict[str, Spec]:
     """The specs whose results this one needs, by field name."""
-    return {} if isinstance(spec, Train) else {"train": spec.train}
+    named = {f.name: getattr(spec, f.name) for f in fields(spec)}
+    return {name: value for name, value in named.items() if isinstance(value, Train)}
 
 
 def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
