@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from privrob.lab import claims, registry, statements, tasks, verdicts
+from privrob.lab import claims, costs, registry, statements, trainings, verdicts
 from privrob.lab import spec as specs
 from privrob.lab.arithmetic import ARITHMETIC
 from privrob.lab.claims import ClaimError, Evidence, load
@@ -104,7 +104,7 @@ def assess(monkeypatch, store: Store, claim) -> claims.Entry:
 def cost(*, sgd: int = 0, dpsgd: int = 0) -> float:
     """Minutes that so many trainings at the paper's settings are estimated to take."""
     pair = registry.pair(*registry.READINGS["literal"], reading="literal", seed=0)
-    one = {model: tasks.minutes(spec, images=(60000, 10000)) for model, spec in pair.items()}
+    one = {model: costs.minutes(spec, images=(60000, 10000)) for model, spec in pair.items()}
     return sgd * one["sgd"] + dpsgd * one["dpsgd"]
 
 
@@ -605,7 +605,7 @@ def test_what_stands_beside_the_claims(store):
 
 def test_the_reading_is_settled_by_the_runs_of_the_selection_seed(store):
     variants = registry.experiment("tursynbek2020/readings").variants("paper")
-    reaching = registry.MATCHED
+    reaching = trainings.MATCHED
     for v in variants:
         percent = {"sgd": 99.1, "dpsgd": 96.2 if v.note == reaching else 92.8}[v.model]
         save(store, v.spec, {"correct_test": right(percent)})

@@ -118,14 +118,14 @@ def reached(task):
 
 def test_training_rests_on_its_loop_and_attacks_rest_on_theirs():
     assert {"privrob.training.loop", "privrob.training.private", "privrob.models"} <= reached(
-        tasks.train
+        tasks.TASKS["train"]
     )
-    assert {"privrob.attacks.gradient", "privrob.evaluate"} <= reached(tasks.pgd)
-    assert "privrob.training.private" not in reached(tasks.pgd)
+    assert {"privrob.attacks.gradient", "privrob.evaluate"} <= reached(tasks.TASKS["pgd"])
+    assert "privrob.training.private" not in reached(tasks.TASKS["pgd"])
 
 
 def test_what_the_key_names_is_left_out():
-    assert not [m for m in reached(tasks.train) if m.startswith(module.IN_THE_KEY)]
+    assert not [m for m in reached(tasks.TASKS["train"]) if m.startswith(module.IN_THE_KEY)]
 
 
 # -- what no fingerprint covers -----------------------------------------------------------------

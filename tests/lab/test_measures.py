@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from privrob.lab import measures, registry
+from privrob.lab import measures, registry, trainings
 from privrob.lab.measures import MEASURES, Interval, Target, settled
 
 EPS = np.array([0.0, 0.1, 0.2, 0.1 + 0.2])  # 0.30000000000000004 is the 0.3 of a claim
@@ -208,7 +208,7 @@ def runs(**by_position: dict) -> dict:
 
 
 def test_the_first_candidate_that_reaches_both_is_the_choice(monkeypatch):
-    monkeypatch.setattr(registry, "MATCHED", NAMES[2])
+    monkeypatch.setattr(trainings, "MATCHED", NAMES[2])
     found = settled(runs(c0=SLOW, c1=SLOW, c2=GOOD, c3=GOOD), TARGETS)
     assert (found.choice, found.open, found.disagreement) == (NAMES[2], [], "")
     assert [c.status for c in found.candidates[:5]] == ["misses"] * 2 + ["reaches"] * 2 + ["open"]
@@ -226,7 +226,7 @@ def test_a_choice_with_open_candidates_before_it_says_so():
 
 
 def test_it_tells_when_the_registry_names_another_reading(monkeypatch):
-    monkeypatch.setattr(registry, "MATCHED", NAMES[5])
+    monkeypatch.setattr(trainings, "MATCHED", NAMES[5])
     other = settled(runs(c0=SLOW, c1=SLOW, c2=GOOD), TARGETS).disagreement
     assert other.endswith(f"but the records settle {NAMES[2]!r}")
     missed = settled(runs(c5=SLOW), TARGETS).disagreement

@@ -288,8 +288,12 @@ def test_a_kind_without_a_check_says_so(lab, altered, monkeypatch):
 def test_other_code_is_caught(lab, altered, monkeypatch):
     result = altered(FGSM)
 
+    real = tasks.TASKS["fgsm"]
+
     def stronger(spec, upstream, context):
-        return tasks.fgsm(replace(spec, eps=tuple(2 * e for e in spec.eps)), upstream, context)
+        return tasks.TASKS["fgsm"](
+            replace(spec, eps=tuple(2 * e for e in spec.eps)), upstream, context
+        )
 
     monkeypatch.setitem(tasks.TASKS, "fgsm", stronger)
     assert recompute(result, lab).agrees is False

@@ -183,8 +183,8 @@ def verify(
 def _recompute(pattern: str, profile: str, device: str) -> bool:
     """Repeat a slice of every stored result of the pattern; whether any disagrees."""
     from privrob.lab import recompute as again
+    from privrob.lab.costs import describe
     from privrob.lab.run import Lab, open_store
-    from privrob.lab.tasks import describe
 
     lab = Lab(open_store(profile), on=device)
     outcomes: list[Outcome] = []

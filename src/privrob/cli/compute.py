@@ -51,8 +51,8 @@ def plan(pattern: Pattern = "*", profile: Profile = "quick") -> None:
 
 def _show_plan(variants: "Sequence[Variant]", profile: str) -> None:
     """A table of all units that the variants need, and a line that sums it up."""
+    from privrob.lab.costs import describe
     from privrob.lab.run import Lab, key_of, open_store
-    from privrob.lab.tasks import describe
 
     steps = Lab(open_store(profile), on="cpu").plan([v.spec for v in variants])
     notes = {key_of(v.spec): v.note for v in variants}
@@ -169,7 +169,7 @@ def _command(pattern: str, profile: str, device: str, threads: int | None) -> st
 
 def _line(result: "Result") -> str:
     """One finished unit: what it was, how long it took, and its headline."""
-    from privrob.lab.tasks import describe
+    from privrob.lab.costs import describe
 
     taken = duration(result.manifest["seconds"] / 60)
     return f"{describe(result.spec)}: {headline(result)} ({taken})"

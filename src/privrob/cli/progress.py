@@ -9,9 +9,9 @@ from rich import progress as bars
 from rich.text import Text
 
 from privrob.cli.base import console, duration
+from privrob.lab.costs import describe
 from privrob.lab.run import Result, Step, key_of
 from privrob.lab.spec import Spec
-from privrob.lab.tasks import describe
 
 
 class _Left(bars.ProgressColumn):

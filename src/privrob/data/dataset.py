@@ -55,6 +55,12 @@ class Split:
             raise ValueError(f"the first {n} of {len(self)} examples: n must be 1 to {len(self)}")
         return Split(self.x[:n], self.y[:n])
 
+    def last(self, n: int) -> "Split":
+        """The last `n` examples, as a view; ValueError unless 1 <= n <= len."""
+        if not 1 <= n <= len(self):
+            raise ValueError(f"the last {n} of {len(self)} examples: n must be 1 to {len(self)}")
+        return Split(self.x[-n:], self.y[-n:])
+
     def to(self, device: torch.device | str) -> "Split":
         """The same examples on another device, a quarter of the size that floats would take."""
         return Split(self.x.to(device), self.y.to(device))

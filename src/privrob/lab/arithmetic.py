@@ -12,7 +12,7 @@ from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from privrob import privacy
-from privrob.lab import registry
+from privrob.lab import trainings
 from privrob.stats import LEVEL
 
 Printed = Mapping[str, float]
@@ -38,7 +38,7 @@ class Found(NamedTuple):
 
 def eq1_budget(printed: Printed, *, delta: float) -> float:
     """The epsilon of tursynbek2020's Eq. (1) at its sigma."""
-    return _eq1(registry.SIGMA, delta)
+    return _eq1(trainings.SIGMA, delta)
 
 
 def accounted_budget(

@@ -1,7 +1,7 @@
 """The fingerprint of a task: a hash of the code that its numbers come from.
 
-It covers the task's own function, the functions of its module that this one calls, and every
-module of the package that these reach by import, whole. Comments, docstrings and layout are
+It covers the task's own function, the functions of `lab.tasks` that this one calls, and every
+module of the core that these reach by import, whole. Comments, docstrings and layout are
 stripped first, so that a new docstring ages nothing. Two parts of the package stay out because a
 result names them in its key already: the spec, by its text, and the data, by their checksum.
 """
@@ -16,6 +16,7 @@ from typing import Any
 
 PACKAGE = "privrob"
 IN_THE_KEY = ("privrob.lab", "privrob.data")
+TASKS = "privrob.lab.tasks"
 
 
 def fingerprint(function: Callable[..., Any]) -> str:
@@ -27,21 +28,26 @@ def fingerprint(function: Callable[..., Any]) -> str:
 
 
 def _reached(module: str, name: str) -> tuple[list[ast.stmt], set[str]]:
-    """The statements of `module` that `name` needs, and the package's modules behind them."""
-    defined, imported = _bindings(module)
-    own: dict[str, ast.stmt] = {}
+    """The statements of TASKS' modules that `name` needs, and the package's modules behind them."""
+    own: dict[tuple[str, str], ast.stmt] = {}
     modules: set[str] = set()
-    todo = [name]
+    todo = [(module, name)]
     while todo:
-        current = todo.pop()
-        if current in imported:
-            _close(imported[current], modules)
-        elif current in defined and current not in own:
-            own[current] = defined[current]
-            todo += sorted({n.id for n in ast.walk(defined[current]) if isinstance(n, ast.Name)})
-    return [own[n] for n in sorted(own)], modules
+        module, name = todo.pop()
+        defined, imported = _bindings(module)
+        if name in imported and imported[name].startswith(TASKS):
+            todo.append((imported[name], name))
+        elif name in imported:
+            _close(imported[name], modules)
+        elif name in defined and (name, module) not in own:
+            own[name, module] = defined[name]
+            todo += sorted(
+                {(module, n.id) for n in ast.walk(defined[name]) if isinstance(n, ast.Name)}
+            )
+    return [own[key] for key in sorted(own)], modules
 
 
+@cache
 def _bindings(module: str) -> tuple[dict[str, ast.stmt], dict[str, str]]:
     """What a module's top level defines, and which of its names come from which module."""
     defined: dict[str, ast.stmt] = {}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from privrob.lab import registry
+from privrob.lab import registry, trainings
 from privrob.stats import LEVEL, Interval
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -271,7 +271,7 @@ def settled(
     """
     table = tuple(_candidate(n, accuracies.get(n, {}), targets) for n in registry.CANDIDATES)
     choice = next((c.name for c in table if c.status == "reaches"), None)
-    return Settlement(table, choice, registry.MATCHED)
+    return Settlement(table, choice, trainings.MATCHED)
 
 
 def _candidate(

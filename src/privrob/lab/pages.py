@@ -10,11 +10,11 @@ from privrob.data.catalogue import EMBEDDED, REAL
 from privrob.lab import claims, registry, verdict_bars
 from privrob.lab.benchmarks_page import benchmarks_page
 from privrob.lab.claims_page import claims_page, verdict_summary
+from privrob.lab.costs import describe
 from privrob.lab.markup import Cell, chip, page, table
 from privrob.lab.run import Result, open_store
 from privrob.lab.spec import flat, plain
 from privrob.lab.study import recorded
-from privrob.lab.tasks import describe
 
 LANDING = "landing-picture"  # the tag of the cell whose figure opens the book
 

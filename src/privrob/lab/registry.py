@@ -5,17 +5,34 @@ two cores on embedded data. `live` is neither: the paper profile's own models, f
 attacked on the slice of MNIST that ships with the package.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from privrob.lab.spec import Data, Fgsm, Pgd, Spec, Train, flat, known, plain
-from privrob.lab.trainings import CANDIDATES, MATCHED, READINGS, SIGMA, pair, quick_pair
-
-SEEDS = (0, 1, 2)
-SELECTION_SEED = 1000  # readings are settled on it, and nothing else is reported from it
-LIVE_SEED = 0
+from privrob.lab import questions
+from privrob.lab.spec import Spec, Train, flat, known, plain
+from privrob.lab.trainings import (
+    CANDIDATES,
+    CLIP_NORMS,
+    CLIPPING_ALONE,
+    GRID,
+    LARGE_CLIP_NORMS,
+    LIVE_SEED,
+    MASKED,
+    READINGS,
+    SEEDS,
+    SELECTION_SEED,
+    SIGMAS,
+    TABLE_2,
+    Mechanism,
+    control,
+    pair,
+    quick_control,
+    quick_pair,
+    quick_swept,
+    swept,
+)  # fmt: skip
 
 # -- experiments --------------------------------------------------------------------------------
 
@@ -36,23 +53,31 @@ class Variant:
         return self.spec if isinstance(self.spec, Train) else self.spec.train
 
 
+Models = Iterator[tuple[str, str, Train]]  # (note, 'sgd' or 'dpsgd', model)
+Family = Callable[[str, int | None], Models]  # (profile, one seed or all) -> its models
+
+
 @dataclass(frozen=True)
 class Experiment:
-    """What one exhibit of a paper needs; `wrap` makes its specs from a trained model's."""
+    """What one exhibit of a paper needs; `wrap` makes its specs from a trained model's.
+
+    `family` yields the models, in pairs: DP-SGD in several variants stands beside the same SGD.
+    """
 
     name: str
     paper: str
     locus: str
     title: str
     wrap: Callable[[Train, str], list[tuple[str, Spec]]]  # (train, profile) -> (note, spec)
+    family: Family
 
     def variants(self, profile: str, *, seed: int | None = None) -> list[Variant]:
         """All specs of a profile ('paper', 'quick' or 'live'), or those of one seed."""
         known("profile", profile, BASES)
         return [
-            Variant(spec, model, train.reading, train.seed, note)
-            for model, train in BASES[profile](seed)
-            for note, spec in self.wrap(train, profile)
+            Variant(spec, model, train.reading, train.seed, ", ".join(filter(None, notes)))
+            for of, model, train in self.family(profile, seed)
+            for *notes, spec in [(of, *wrapped) for wrapped in self.wrap(train, profile)]
         ]
 
     @property
@@ -81,38 +106,45 @@ def _live(seed: int | None) -> Base:
 BASES: dict[str, Callable[[int | None], Base]] = {"paper": _paper, "quick": _quick, "live": _live}
 
 
-def _slice(train: Train, profile: str, images: int) -> Data:
-    """The test images of an attack: all of the model's own; outside `paper` the first `images`."""
+def base_pairs(profile: str, seed: int | None) -> Models:
+    """SGD and DP-SGD at the paper's settings, in both readings."""
+    yield from (("", model, train) for model, train in BASES[profile](seed))
+
+
+def _seeds(profile: str, seed: int | None) -> tuple[int, ...]:
     if profile == "live":
-        return Data(name="mnist_slice", train=None, test=images)
-    return replace(train.data, train=None, test=images if profile == "quick" else None)
+        return (LIVE_SEED,)
+    return (seed or 0,) if profile == "quick" else SEEDS if seed is None else (seed,)
 
 
-FGSM_EPS = tuple(n / 100 for n in range(31))  # Figure 2 to 0.3; the paper's grid is not stated
-PGD_EPS, PGD_STEPS = (0.1, 0.2, 0.3), (30, 40)  # Table 1
-PGD_STEP_SIZE = 0.01  # not stated; facts 5, decision 4, fixed before the runs
-PGD_OTHER_STEP_SIZE = 2 / 255
+def swept_over(mechanisms: Sequence[Mechanism], *, quick: Sequence[Mechanism] = ()) -> Family:
+    """DP-SGD with each of several mechanisms, in the matched reading; fewer in profile quick."""
+
+    def family(profile: str, seed: int | None) -> Models:
+        small = profile == "quick"
+        for s in _seeds(profile, seed):
+            for m in quick if small else mechanisms:
+                two = quick_swept(m, seed=s) if small else swept(m, seed=s)
+                yield from ((m.note, model, train) for model, train in two.items())
+
+    return family
 
 
-def _base(train: Train, profile: str) -> list[tuple[str, Spec]]:
-    return [("", train)]
+def both(*families: Family) -> Family:
+    """The models of several families, one after the other."""
+
+    def family(profile: str, seed: int | None) -> Models:
+        for one in families:
+            yield from one(profile, seed)
+
+    return family
 
 
-def _fgsm(train: Train, profile: str) -> list[tuple[str, Spec]]:
-    return [("", Fgsm(train=train, data=_slice(train, profile, 1000), eps=FGSM_EPS))]
-
-
-def _pgd(train: Train, profile: str) -> list[tuple[str, Spec]]:
-    spec = Pgd(
-        train=train,
-        data=_slice(train, profile, 200),
-        eps=PGD_EPS,
-        step_size=PGD_STEP_SIZE,
-        steps=PGD_STEPS,
-    )
-    if profile != "paper" or train.seed != LIVE_SEED:
-        return [("", spec)]
-    return [("", spec), ("step size 2/255", replace(spec, step_size=PGD_OTHER_STEP_SIZE))]
+def controls(profile: str, seed: int | None) -> Models:
+    """SGD and DP-SGD on the same images, SGD stopped when it is as accurate as DP-SGD."""
+    for s in _seeds(profile, seed):
+        two = quick_control(seed=s) if profile == "quick" else control(seed=s)
+        yield from (("", model, train) for model, train in two.items())
 
 
 @dataclass(frozen=True)
@@ -134,24 +166,55 @@ class Selection(Experiment):
         ]
 
 
+_PAPER = "tursynbek2020"
+_NOWHERE = "not in the paper"
 _ALL = (
     Selection(
-        "tursynbek2020/readings",
-        "tursynbek2020",
-        "section 3",
-        "Which settings reach the printed clean accuracies",
-        _base,
+        f"{_PAPER}/readings", _PAPER, "section 3",
+        "Which settings reach the printed clean accuracies", questions.base, base_pairs,
     ),
-    Experiment(
-        "tursynbek2020/base",
-        "tursynbek2020",
-        "section 3, Table 2 (Baseline)",
-        "The base pair: SGD and DP-SGD on MNIST",
-        _base,
+    *(
+        Experiment(f"{_PAPER}/{name}", _PAPER, locus, title, wrap, family)
+        for name, locus, title, wrap, family in (
+            ("base", "section 3, Table 2 (Baseline)", "The base pair: SGD and DP-SGD on MNIST",
+             questions.base, base_pairs),
+            ("fgsm", "Figure 2", "Accuracy under FGSM",
+             questions.fgsm, base_pairs),
+            ("pgd", "Table 1", "Accuracy under PGD",
+             questions.pgd, base_pairs),
+            ("corruptions", "Table 2", "Accuracy on MNIST-C",
+             questions.corrupted, both(base_pairs, swept_over(TABLE_2, quick=TABLE_2[2:3]))),
+            ("section", "Figure 1", "Cross-sections of the decision boundary",
+             questions.section, base_pairs),
+            ("noise", "Figure 3a", "Accuracy under FGSM, over the noise",
+             questions.fgsm, swept_over(SIGMAS, quick=SIGMAS[1::2])),
+            ("clip", "Figure 3b", "Accuracy under FGSM, over the clipping norm",
+             questions.fgsm, swept_over(CLIP_NORMS, quick=CLIP_NORMS[::5])),
+            ("clip-alone", "Figure 3c", "Accuracy under FGSM, over the clipping norm, noise fixed",
+             questions.fgsm, swept_over(CLIPPING_ALONE, quick=CLIPPING_ALONE[1::4])),
+            ("large-clip", "Figure 7", "Accuracy under FGSM, large clipping norms",
+             questions.fgsm, swept_over(LARGE_CLIP_NORMS, quick=LARGE_CLIP_NORMS[1:3])),
+            ("steps", "Figure 4", "PGD steps until the model is fooled",
+             questions.steps, base_pairs),
+            ("distance", "Figure 5a, 5b; section 3.3", "Distance to the decision boundary",
+             questions.distance, base_pairs),
+            ("curvature", "Figure 5c; section 3.4", "Curvature of the loss in the pixels",
+             questions.curvature, base_pairs),
+            ("masking", "not in the paper; Figures 3b and 7", "Robustness or hidden gradients",
+             questions.masking, swept_over(MASKED, quick=MASKED[::2])),
+            ("logits", _NOWHERE, "Answers to the test images: classes, calibration",
+             questions.logits, base_pairs),
+            ("control-fgsm", _NOWHERE, "Equally accurate models under FGSM",
+             questions.fgsm, controls),
+            ("control-pgd", _NOWHERE, "Equally accurate models under PGD",
+             questions.pgd, controls),
+            ("control-distance", _NOWHERE, "Equally accurate models, distance to the boundary",
+             questions.distance, controls),
+            ("grid", "not in the paper; Figure 7", "Clipping and noise apart, under FGSM",
+             questions.fgsm, swept_over(GRID, quick=())),
+        )
     ),
-    Experiment("tursynbek2020/fgsm", "tursynbek2020", "Figure 2", "Accuracy under FGSM", _fgsm),
-    Experiment("tursynbek2020/pgd", "tursynbek2020", "Table 1", "Accuracy under PGD", _pgd),
-)
+)  # fmt: skip
 EXPERIMENTS: dict[str, Experiment] = {e.name: e for e in _ALL}
 
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from privrob import device, paths
 from privrob.data import Split
+from privrob.lab import costs, tasks
 from privrob.lab import spec as specs
-from privrob.lab import tasks
 from privrob.lab.context import Context, Splits, checksum_of
 from privrob.lab.fingerprint import fingerprint
 from privrob.lab.spec import Data, Spec
@@ -156,7 +156,7 @@ class Lab:
         found = self.lookup(spec)
         if found:
             return Step(spec, found.key, found.state, found.manifest["seconds"] / 60)
-        return Step(spec, key_of(spec), "missing", tasks.minutes(spec, images=sizes(spec.data)))
+        return Step(spec, key_of(spec), "missing", costs.minutes(spec, images=sizes(spec.data)))
 
     def get(self, spec: Spec) -> Result:
         """The result of one spec, computed if it is missing."""

@@ -7,136 +7,31 @@ Labels (`reading`, `scale`) say what the settings stand for and are not part of 
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from difflib import get_close_matches
+from dataclasses import dataclass, fields, is_dataclass
 from math import inf, isfinite
 from typing import Any
 
-from privrob import data, models
+from privrob import corruptions
+from privrob.lab.train_spec import (
+    READINGS,
+    SCALES,
+    Data,
+    DpSgd,
+    Model,
+    Sgd,
+    Stopped,
+    Train,
+    known,
+    label,
+    require,
+)
 
-READINGS = ("literal", "matched", "candidate")
-SCALES = ("paper", "reduced")
-
-
-def label() -> Any:
-    """A field that names the settings and does not change them: kept out of the key."""
-    return field(metadata={"label": True})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Data:
-    """A data set and how much of it: the first `train` and `test` images, None for all."""
-
-    name: str
-    train: int | None
-    test: int | None
-
-    def __post_init__(self) -> None:
-        known("data.name", self.name, data.NAMES)
-        for part in ("train", "test"):
-            n = getattr(self, part)
-            require(n is None or n > 0, f"data.{part} must be above 0 or None, got {n}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """A network of `models.MODELS` and its settings."""
-
-    name: str
-    width: float
-    hidden: tuple[int, ...]
-    normalize: bool
-
-    def __post_init__(self) -> None:
-        known("model.name", self.name, models.MODELS)
-        require(0 < self.width <= 8, f"model.width must lie in (0, 8], got {self.width}")
-        bad = [n for n in self.hidden if n < 1]
-        require(not bad, f"model.hidden must be above 0, got {bad}")
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The keyword arguments of the network's function."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "name"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sgd:
-    """Plain gradient descent over shuffled batches: no momentum, no decay, no schedule."""
-
-    lr: float
-    epochs: int
-    batch_size: int
-
-    def __post_init__(self) -> None:
-        require(self.lr > 0 and isfinite(self.lr), f"training.lr must be above 0, got {self.lr}")
-        for part in ("epochs", "batch_size"):
-            n = getattr(self, part)
-            require(n >= 1, f"training.{part} must be at least 1, got {n}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DpSgd(Sgd):
-    """DP-SGD: Poisson batches of expected size `batch_size`, which is also the divisor.
-
-    `noise_std` is the deviation of the noise on the clipped sum, sigma * C in Algorithm 1.
-    Without clipping, `clip_norm` inf, no noise gives privacy: the noise multiplier is 0.
-    """
-
-    sample_rate: float
-    clip_norm: float
-    noise_std: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        q, c, noise = self.sample_rate, self.clip_norm, self.noise_std
-        require(0 < q <= 1, f"training.sample_rate must lie in (0, 1], got {q}")
-        require(c > 0, f"training.clip_norm must be above 0 (inf: no clipping), got {c}")
-        require(noise >= 0 and isfinite(noise), f"training.noise_std must be >= 0, got {noise}")
-
-    @property
-    def noise_multiplier(self) -> float:
-        """What an accountant must see, whatever the noise was scaled by."""
-        return self.noise_std / self.clip_norm
-
-
-@dataclass(frozen=True, kw_only=True)
-class Train:
-    """One trained model."""
-
-    data: Data
-    model: Model
-    training: Sgd
-    seed: int
-    reading: str = label()
-    scale: str = label()
-
-    def __post_init__(self) -> None:
-        require(self.seed >= 0, f"seed must be 0 or more, got {self.seed}")
-        known("reading", self.reading, READINGS)
-        known("scale", self.scale, SCALES)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stopped(Train):
-    """A model whose training ends at the first update that makes it as good as another one.
-
-    As good: at least as accurate as `target` on `holdout` images that neither was trained on,
-    those of the training set that follow the first `data.train`.
-    """
-
-    target: Train
-    holdout: int
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.holdout >= 1, f"holdout must be at least 1, got {self.holdout}")
-        require(self.data == self.target.data, "data must be what target was trained on")
-        require(self.data.train is not None, "data.train must leave images to hold out, got None")
-
-    @property
-    def held_out(self) -> Data:
-        """The data up to the end of the held-out images."""
-        return replace(self.data, train=(self.data.train or 0) + self.holdout)
+__all__ = [
+    "KINDS", "READINGS", "SCALES", "Corrupted", "Curvature", "Data", "Distance", "DpSgd", "Fgsm",
+    "Logits", "Masking", "Model", "Pgd", "Section", "Sgd", "Spec", "Steps", "Stopped", "Train",
+    "canonical", "digest", "flat", "kind", "known", "label", "plain", "require", "seed_for",
+    "spec_digest", "upstream",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,25 +64,131 @@ class Pgd:
         require(bool(good), f"steps must all be 1 or more, got {self.steps}")
 
 
-Spec = Train | Fgsm | Pgd
-KINDS: dict[str, type] = {c.__name__.lower(): c for c in (Train, Stopped, Fgsm, Pgd)}
+@dataclass(frozen=True, kw_only=True)
+class Logits:
+    """The logits of one model on the test images of `data`."""
+
+    train: Train
+    data: Data
 
 
-# -- checks -------------------------------------------------------------------------------------
+@dataclass(frozen=True, kw_only=True)
+class Distance:
+    """Linearised distances of the test images of `data`, and DeepFool's of at most `steps`."""
+
+    train: Train
+    data: Data
+    steps: int
+    overshoot: float
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+        good = self.overshoot >= 0 and isfinite(self.overshoot)
+        require(good, f"overshoot must be 0 or more, got {self.overshoot}")
 
 
-def require(condition: bool, message: str) -> None:
-    """ValueError with `message` unless `condition`."""
-    if not condition:
-        raise ValueError(message)
+@dataclass(frozen=True, kw_only=True)
+class Curvature:
+    """Input-Hessian spectra on the test images of `data`."""
+
+    train: Train
+    data: Data
 
 
-def known(what: str, name: str, names: Any) -> None:
-    """ValueError naming the nearest of `names` unless `name` is one of them."""
-    if name not in names:
-        near = get_close_matches(str(name), list(names), n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(names))}"
-        raise ValueError(f"{what}: no {name!r}; {hint}")
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """How straight the boundary is in a random normal plane through each test image of `data`.
+
+    Seen within `extent` (l2, pixels of [0, 1]) at `resolution` points a side; `draw` seeds the
+    planes' random directions.
+    """
+
+    train: Train
+    data: Data
+    steps: int
+    extent: float
+    resolution: int
+    draw: int
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+        good = self.extent > 0 and isfinite(self.extent)
+        require(good, f"extent must be above 0, got {self.extent}")
+        odd = self.resolution >= 3 and self.resolution % 2 == 1
+        require(odd, f"resolution must be odd and at least 3, got {self.resolution}")
+        require(self.draw >= 0, f"draw must be 0 or more, got {self.draw}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """PGD steps until each test image of `data` fools the model, at most `steps`."""
+
+    train: Train
+    data: Data
+    eps: tuple[float, ...]
+    step_sizes: tuple[float, ...]
+    steps: int
+
+    def __post_init__(self) -> None:
+        check_eps(self.eps)
+        bad = [a for a in self.step_sizes if not (a > 0 and isfinite(a))]
+        require(bool(self.step_sizes) and not bad, f"step_sizes must be above 0, got {bad}")
+        require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masking:
+    """Attacks that tell robustness from hidden gradients, on the test images of `data`.
+
+    Beside FGSM and PGD: both on the logit margin, PGD from `restarts` random points, images made
+    on `surrogate`, noise, and Square Attack with `queries`. `draw` seeds what is random.
+    """
+
+    train: Train
+    surrogate: Train
+    data: Data
+    eps: tuple[float, ...]
+    step_size: float
+    steps: int
+    restarts: int
+    queries: int
+    first_share: float
+    draw: int
+
+    def __post_init__(self) -> None:
+        check_eps(self.eps)
+        size = self.step_size
+        require(size > 0 and isfinite(size), f"step_size must be above 0, got {size}")
+        for part in ("steps", "restarts", "queries"):
+            require(getattr(self, part) >= 1, f"{part} must be at least 1")
+        share = self.first_share
+        require(0 < share <= 1, f"first_share must lie in (0, 1], got {share}")
+        require(self.draw >= 0, f"draw must be 0 or more, got {self.draw}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corrupted:
+    """One model on the test images of `data` under each corruption of MNIST-C, seeded by `draw`."""
+
+    train: Train
+    data: Data
+    corruptions: tuple[str, ...]
+    draw: int
+
+    def __post_init__(self) -> None:
+        for name in self.corruptions:
+            known("corruptions", name, corruptions.CORRUPTIONS)
+        require(self.draw >= 0, f"draw must be 0 or more, got {self.draw}")
+
+
+Probe = Logits | Distance | Curvature | Section | Steps | Masking | Corrupted
+Spec = Train | Fgsm | Pgd | Probe
+KINDS: dict[str, type] = {
+    c.__name__.lower(): c
+    for c in (
+        Train, Stopped, Fgsm, Pgd, Logits, Distance, Curvature, Section, Steps, Masking, Corrupted,
+    )
+}  # fmt: skip
 
 
 def check_eps(eps: tuple[float, ...]) -> None:

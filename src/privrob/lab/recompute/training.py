@@ -1,0 +1,79 @@
+"""Is a trained model still what today's code gives?"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from torch import Tensor
+
+from privrob import evaluate
+from privrob.lab import tasks
+from privrob.lab.recompute.base import (
+    CLEAN_SLACK,
+    PREFIX_SLACK,
+    Alone,
+    Enough,
+    Outcome,
+    Unchecked,
+    cut,
+    judged,
+    margin,
+    model_of,
+    split,
+)
+from privrob.lab.run import Lab, Result
+from privrob.lab.spec import Train
+
+
+def train(result: Result, lab: Lab, images: int) -> Outcome:
+    """The kept model's answers and the first epoch of its training, or the one that can be had."""
+    weights = lab.store.weights(result.record)
+    if weights is None:
+        return _prefix(result, lab)
+    answers = _answers(result, weights, lab, images)
+    try:
+        epoch = _prefix(result, lab)
+    except (Unchecked, OSError) as error:
+        epoch = Outcome(result, True, f"not the training: {str(error).splitlines()[0]}")
+    counts = (getattr(answers, n) + getattr(epoch, n) for n in ("n", "disagreements", "excused"))
+    method = f"{answers.method}; {epoch.method}"
+    return Outcome(result, bool(answers.agrees and epoch.agrees), method, *counts)
+
+
+def _answers(result: Result, weights: Mapping[str, Tensor], lab: Lab, images: int) -> Outcome:
+    """Log-odds and correctness of the kept model on the first test images."""
+    spec = result.spec
+    assert isinstance(spec, Train)
+    test = split(lab, cut(spec.data, images))
+    g = evaluate.logits(model_of(spec, weights, lab.device), test.x)
+    y = test.y.to(g.device)
+    odds, n = result.arrays["log_odds_test"][: len(y)], len(y)
+    apart = np.abs(odds.astype(np.float64) - evaluate.log_odds(g, y).double().cpu().numpy())
+    far = ~(apart <= np.spacing(np.abs(odds)).astype(np.float64) / 2 + CLEAN_SLACK)
+    flipped = result.arrays["correct_test"][:n] != (g.argmax(1) == y).cpu().numpy()
+    excused = ~far & (np.abs(margin(g, y)) <= CLEAN_SLACK)
+    method = f"log-odds and correctness on the first {n} test images, from the kept weights"
+    return judged(result, method, far | flipped, excused)
+
+
+def stopped(result: Result, lab: Lab, images: int) -> Outcome:
+    """The kept model's answers; its training has no prefix that would say much."""
+    weights = lab.store.weights(result.record)
+    if weights is None:
+        raise Unchecked("the weights of this model are not kept here")
+    return _answers(result, weights, lab, images)
+
+
+def _prefix(result: Result, lab: Lab) -> Outcome:
+    """The accuracy after one epoch: the same within the slack."""
+    context = Alone(lab)
+    assert isinstance(result.spec, Train)
+    try:
+        tasks.TASKS["train"](result.spec, {}, context)
+    except Enough:
+        pass
+    except ValueError as error:
+        raise Unchecked(str(error)) from error
+    apart = abs(context.history[0] - float(result.arrays["history"][0]))
+    agrees = apart <= PREFIX_SLACK
+    method = f"test accuracy after one epoch of training, {apart:.4f} apart"
+    return Outcome(result, agrees, method, 1, int(not agrees), int(agrees and apart > 0))
