@@ -151,7 +151,7 @@ def test_resampled_measures_equal_a_resampling_of_every_array(name):
     fast = MEASURES[name](measures.resampled(pair), **CASES[name])
     assert fast.shape == (measures.RESAMPLES,)
     for r in (0, 1, 500):
-        drawn = np.repeat(np.arange(n), measures._counts(n)[r].astype(int))
+        drawn = np.repeat(np.arange(n), measures.base._counts(n)[r].astype(int))
         slow = {
             m: {k: v[..., drawn] if v.shape[-1] == n else v for k, v in record.items()}
             for m, record in pair.items()
@@ -160,7 +160,7 @@ def test_resampled_measures_equal_a_resampling_of_every_array(name):
 
 
 def test_a_resample_draws_as_many_images_as_there_are():
-    assert (measures._counts(50).sum(1) == 50).all()
+    assert (measures.base._counts(50).sum(1) == 50).all()
 
 
 def test_the_interval_is_paired_over_images():

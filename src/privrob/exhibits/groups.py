@@ -80,12 +80,15 @@ class Group:
 
 
 def _with_clean(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """An attack's arrays and, as `correct_test`, which images are right before it begins."""
+    """Arrays and, where an attack tells, `correct_test`: which images are right before it."""
     if "correct_test" in arrays:
         return arrays
     if "first_success" in arrays:
-        return arrays | {"correct_test": arrays["first_success"][0] != 0}
-    return arrays | {"correct_test": arrays["correct"][arrays["eps"] == 0][0]}
+        n = arrays["first_success"].shape[-1]
+        return arrays | {"correct_test": arrays["first_success"].reshape(-1, n)[0] != 0}
+    if "correct" in arrays and "eps" in arrays:
+        return arrays | {"correct_test": arrays["correct"][arrays["eps"] == 0][0]}
+    return arrays
 
 
 # -- gathering ----------------------------------------------------------------------------------

@@ -40,40 +40,42 @@ def runs(experiment: str, lab: Lab) -> list[Run]:
     return [Run(v, lab.lookup(v.spec), tuple(lab.plan([v.spec]))) for v in full]
 
 
-def _select(claim: Claim, found: Sequence[Run], reading: str, note: str) -> list[Run]:
-    return [
-        run
-        for run in found
-        if (run.variant.reading, run.variant.note) == (reading, note)
-        and run.variant.model in claim.models
-    ]
+def _select(claim: Claim, found: Sequence[Run], reading: str) -> dict[int, dict[str, Run]]:
+    """By seed: the runs that a claim reads in one reading, as its measure names them."""
+    chosen: dict[int, dict[str, Run]] = {}
+    for run in found:
+        role = claim.role(run.variant.model, run.variant.note)
+        if run.variant.reading == reading and role is not None:
+            chosen.setdefault(run.variant.seed, {})[role] = run
+    return chosen
 
 
-def gather(claim: Claim, found: Sequence[Run], *, reading: str, note: str = "") -> Evidence | None:
+def gather(claim: Claim, found: Sequence[Run], *, reading: str) -> Evidence | None:
     """What the records of a reading say about a claim; None where no seed is complete.
 
     Raises MeasureError where the records cannot give the measure, StoreError for a broken one.
     """
-    chosen = _select(claim, found, reading, note)
-    by_seed: dict[int, list[Run]] = {run.variant.seed: [] for run in chosen}
-    for run in chosen:
-        by_seed[run.variant.seed] += [run] if run.result else []
-    complete = {s: group for s, group in by_seed.items() if len(group) == len(claim.models)}
+    chosen = _select(claim, found, reading)
+    complete = {
+        seed: group
+        for seed, group in chosen.items()
+        if group.keys() >= set(claim.models) and all(run.result for run in group.values())
+    }
     if not complete:
         return None
     pairs = [
-        {run.variant.model: run.result.arrays for run in group if run.result}
+        {name: group[name].result.arrays for name in claim.models}  # type: ignore[union-attr]
         for group in complete.values()
     ]
-    used = [run for group in complete.values() for run in group]
+    used = [run for group in complete.values() for run in group.values()]
     return Evidence(
         reading=reading,
         **_estimate(claim, pairs),
         seeds=tuple(complete),
-        planned=len(by_seed),
+        planned=len(chosen),
         records=tuple(run.result.key for run in used if run.result),
         states=tuple(step.state for run in used for step in run.steps),
-        note=note,
+        note=", ".join(claim.variants or ()),
     )
 
 
@@ -160,7 +162,9 @@ def _assessments(
     if claim.experiment is None:
         evidence = _derive(claim, printed)
         return (Assessment("", judge(claim, evidence), evidence),)
-    return tuple(_assess(claim, found[claim.experiment], r) for r in registry.READINGS)
+    runs_of = found[claim.experiment]
+    readings = [r for r in registry.READINGS if _select(claim, runs_of, r)]
+    return tuple(_assess(claim, runs_of, reading) for reading in readings)
 
 
 def _derive(claim: Claim, printed: Printed) -> Evidence:
@@ -174,7 +178,8 @@ def _derive(claim: Claim, printed: Printed) -> Evidence:
 
 
 def _assess(claim: Claim, found: Sequence[Run], reading: str) -> Assessment:
-    wanted = [run for run in _select(claim, found, reading, "") if run.result is None]
+    groups = _select(claim, found, reading).values()
+    wanted = [run for group in groups for run in group.values() if run.result is None]
     missing = {s.key: s.minutes for run in wanted for s in run.steps if s.state == "missing"}
     minutes = sum(missing.values())
     try:
@@ -185,7 +190,6 @@ def _assess(claim: Claim, found: Sequence[Run], reading: str) -> Assessment:
         raise ClaimError(f"{claim.id}: {error}") from error
     if evidence is None:
         why = f"{len(missing)} runs are missing, about {minutes:.0f} minutes"
-        why = why if wanted else "nothing of the paper's scale"
         return Assessment(reading, Verdict("not attempted", why), None, minutes)
     return Assessment(reading, judge(claim, evidence), evidence, minutes)
 
@@ -214,12 +218,15 @@ def beside(
     Another `measure` of the same records ('pgd_ever_fooled_accuracy'), or the same measure of a
     variant ('step size 2/255').
     """
-    claims = [replace(c, measure=measure or of) for c in load() if c.measure == of]
+    several = (note,) if note else None
+    claims = [
+        replace(c, measure=measure or of, variants=several) for c in load() if c.measure == of
+    ]
     found = _found(claims, store)
     result: dict[str, list[Evidence]] = {}
     for claim in claims:
         runs_of = found[claim.experiment or ""]
-        each = (gather(claim, runs_of, reading=r, note=note) for r in registry.READINGS)
+        each = (gather(claim, runs_of, reading=r) for r in registry.READINGS)
         result[claim.id] = [evidence for evidence in each if evidence]
     return result
 

@@ -53,7 +53,9 @@ class Claim:
     the printed number is taken for a slip: `published` stays as printed. `words` says whose the
     text of `published` is: the paper's ('quote', letter by letter), ours where there is none, or
     that the whole claim is our 'check', of which the paper says nothing. `sets` are the numbers of
-    `members` and `nonmembers` behind an inference accuracy.
+    `members` and `nonmembers` behind an inference accuracy. `variants` names what of an experiment
+    with several DP-SGD models the measure reads: it finds them under these notes, in this order,
+    beside 'sgd'; of a single one it reads a pair as ever.
     """
 
     id: str
@@ -74,6 +76,7 @@ class Claim:
     decimals: int | None = None
     words: str | None = None
     sets: Mapping[str, int] | None = None
+    variants: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         _check_text(self)
@@ -116,7 +119,20 @@ class Claim:
     @property
     def models(self) -> tuple[str, ...]:
         """The models whose records the measure reads."""
+        if self.variants and len(self.variants) > 1:
+            return ("sgd", *self.variants)
         return (self.arguments["model"],) if "model" in self.arguments else MODELS
+
+    def role(self, model: str, note: str) -> str | None:
+        """The name under which the measure reads a run of `model` and `note`; None if it does not.
+
+        SGD is the same beside every variant.
+        """
+        variants = self.variants or ("",)
+        if note not in variants:
+            return None
+        name = note if len(variants) > 1 and model != "sgd" else model
+        return name if name in self.models else None
 
 
 _AUTHORS = {None: "in our words", CHECK: "our check, not printed"}
@@ -130,12 +146,12 @@ _KINDS: dict[str, tuple[_Types, set[str], tuple[str, ...]]] = {
     "trend": (str, set(), ()),
     "derived": ((int, float, str), set(), ("below",)),
 }
-_ALWAYS = ("direction", "not_attempted", "decimals", "words")
+_ALWAYS = ("direction", "not_attempted", "decimals", "words", "variants")
 _OF_VALUES = {"corrected", "sets"}
 _OPTIONAL = (*_ALWAYS, *_OF_VALUES, "measure", "tolerance", "reason", "experiment")
 _NO_TEXT = (
     "published", "measure", "arguments", "tolerance", "not_attempted", "corrected", "decimals",
-    "sets",
+    "sets", "variants",
 )  # fmt: skip
 
 
@@ -205,6 +221,10 @@ def _check_measure(claim: Claim) -> None:
         known("model", claim.arguments.get("model", MODELS[0]), MODELS)
     if claim.experiment is not None:
         known("experiment", claim.experiment, registry.EXPERIMENTS)
+    if claim.variants is not None:
+        notes = {v.note for v in registry.experiment(claim.experiment or "").variants("paper")}
+        for note in claim.variants:
+            known("variants", note, notes)
 
 
 def load(folder: Path | None = None) -> list[Claim]:
@@ -242,7 +262,9 @@ def _claim(entry: Mapping[str, Any]) -> Claim:
         known("field", name, names)
     missing = [n for n in names if n not in entry and n not in _OPTIONAL]
     require(not missing, f"lacks {', '.join(missing)}")
-    return Claim(**{**entry, **_measure(entry), **_not_attempted(entry)})
+    variants = entry.get("variants")
+    several = {"variants": tuple(variants)} if variants is not None else {}
+    return Claim(**{**entry, **_measure(entry), **_not_attempted(entry), **several})
 
 
 def _measure(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,129 @@
+"""The records of a pair of models as measures read them, and their resamples over images."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = Mapping[str, NDArray[Any]]
+Pair = Mapping[str, Arrays]
+Number = Any  # what a measure gives: a float; of a resampled pair, one for each resample
+MODELS = ("sgd", "dpsgd")
+RESAMPLES = 1000
+SLACK = 1e-9  # floats miss what decimals meet: 0.14 - 0.12 > 0.02
+
+
+class MeasureError(ValueError):
+    """These records cannot give this measure, although nothing is wrong with them."""
+
+
+# -- the features of a record -------------------------------------------------------------------
+
+Feature = Callable[[Arrays], NDArray[Any]]
+FEATURES: dict[str, tuple[tuple[str, ...], Feature]] = {}
+_PER_CORRUPTION = ("stand_in",)
+
+
+def feature(*needs: str) -> Callable[[Feature], Feature]:
+    """Enter a function of a record's arrays `needs` that gives (..., N), a number an image."""
+
+    def enter(function: Feature) -> Feature:
+        FEATURES[function.__name__] = needs, function
+        return function
+
+    return enter
+
+
+@feature("first_success")
+def clean(record: Arrays) -> NDArray[Any]:
+    """Right before the attack begins, (..., N)."""
+    return record["first_success"] != 0
+
+
+@feature("first_success", "steps")
+def never_fooled(record: Arrays) -> NDArray[Any]:
+    """Right at every iterate of the first s steps, (E, S, N)."""
+    first = record["first_success"][:, None]
+    return (first < 0) | (first > record["steps"][:, None])
+
+
+def _features(record: Arrays) -> dict[str, NDArray[Any]]:
+    """Everything of a record that has a number an image: its masks, and what they give."""
+    masks = {n: a for n, a in record.items() if a.dtype == bool and n not in _PER_CORRUPTION}
+    return masks | {
+        name: function(record)
+        for name, (needs, function) in FEATURES.items()
+        if name not in record and set(needs) <= record.keys()
+    }
+
+
+def mean(pair: Pair, model: str, name: str) -> NDArray[Any]:
+    """The mean of a feature over the test images: (N,) -> (), (E, N) -> (E,)."""
+    record = pair[model]
+    return np.asarray((record[name] if name in record else FEATURES[name][1](record)).mean(-1))
+
+
+def percent(pair: Pair, model: str, mask: str) -> NDArray[Any]:
+    """Percent of the test images: (N,) -> (), (E, N) -> (E,); leading axes are kept."""
+    return 100 * mean(pair, model, mask)
+
+
+def gap_of(pair: Pair, mask: str) -> NDArray[Any]:
+    """SGD minus DP-SGD, points."""
+    return percent(pair, "sgd", mask) - percent(pair, "dpsgd", mask)
+
+
+def grid(pair: Pair, name: str = "eps") -> NDArray[Any]:
+    """The grid that the models of a pair share."""
+    first, *others = (record[name] for record in pair.values())
+    if not all(np.array_equal(first, other) for other in others):
+        raise ValueError(f"the two models were attacked on different grids of {name}")
+    return first
+
+
+def at(pair: Pair, name: str, value: float) -> int:
+    """Where a value stands on the grid of `name`."""
+    values = grid(pair, name)
+    found = np.flatnonzero(np.isclose(values, value, rtol=0, atol=SLACK))
+    if not found.size:
+        raise ValueError(f"no {name} {value} in the record: its grid is {values.tolist()}")
+    return int(found[0])
+
+
+# -- over images --------------------------------------------------------------------------------
+
+
+def images(pair: Pair) -> int:
+    """The number of test images, which must be the same for both models."""
+    sizes = {mask.shape[-1] for record in pair.values() for mask in _features(record).values()}
+    if len(sizes) != 1:
+        raise ValueError(f"the models of a pair need the same test images, got {sorted(sizes)}")
+    return sizes.pop()
+
+
+def resampled(pair: Pair) -> Pair:
+    """The pair under `RESAMPLES` draws of its images, the same images for both models.
+
+    Each mask (..., N) becomes its shares (R, ..., 1), in which every measure reads the same.
+    """
+    counts = _counts(images(pair))
+    return {m: {**record, **_shares(_features(record), counts)} for m, record in pair.items()}
+
+
+@lru_cache(maxsize=1)
+def _counts(n: int) -> NDArray[np.float32]:
+    """How often each of n images is in each resample, (R, n); always the same draws."""
+    rng = np.random.default_rng(0)
+    draw = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(RESAMPLES))
+    return np.stack([counts.astype(np.float32) for counts in draw])
+
+
+def _shares(masks: Arrays, counts: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    n = counts.shape[1]
+    rows = np.concatenate([mask.reshape(-1, n) for mask in masks.values()])
+    hits = counts @ rows.T.astype(np.float32)  # whole numbers below 2^24: exact
+    ends = np.cumsum([mask.size // n for mask in masks.values()])[:-1]
+    parts = zip(masks.items(), np.split(hits / float(n), ends, axis=1), strict=True)
+    return {name: part.reshape(-1, *mask.shape[:-1], 1) for (name, mask), part in parts}
