@@ -11,7 +11,7 @@ import torch
 
 from privrob import exhibits, models, paths, plot
 from privrob.exhibits import check, notes, tables
-from privrob.lab import book, measures, recompute, registry, run, study
+from privrob.lab import book, measures, questions, recompute, registry, run, study
 
 IMAGES = 40
 
@@ -32,7 +32,7 @@ def manifest(spec, kind):
 
 def fgsm_arrays(seed, *, fooled=0.0):
     draws = np.random.default_rng(seed).random(IMAGES)
-    eps = np.array(registry.FGSM_EPS)
+    eps = np.array(questions.FGSM_EPS)
     correct = draws[None] + eps[:, None] * (2 + fooled) < 0.95
     flat = np.zeros(IMAGES, bool)
     return {
@@ -44,14 +44,14 @@ def fgsm_arrays(seed, *, fooled=0.0):
 
 
 def pgd_arrays(seed):
-    steps = registry.PGD_STEPS
+    steps = questions.PGD_STEPS
     fgsm = fgsm_arrays(seed)
-    at = np.flatnonzero(np.isin(fgsm["eps"], registry.PGD_EPS))
+    at = np.flatnonzero(np.isin(fgsm["eps"], questions.PGD_EPS))
     correct = np.repeat(fgsm["correct"][at][:, None], len(steps), 1)
     first = np.where(correct[:, -1], -1, 5)
     first[:, ~fgsm["correct"][0]] = 0
     return {
-        "eps": np.array(registry.PGD_EPS),
+        "eps": np.array(questions.PGD_EPS),
         "steps": np.array(steps),
         "correct": correct,
         "log_odds": correct.astype(np.float16),
@@ -231,7 +231,7 @@ EPS = (0.0, 0.04, 0.1)
 @pytest.fixture
 def zoo(folders, monkeypatch):
     """Untrained networks as the paper's models of seed 0, and a short grid of eps."""
-    monkeypatch.setattr(registry, "FGSM_EPS", EPS)
+    monkeypatch.setattr(questions, "FGSM_EPS", EPS)
     store = run.open_store("paper")
     for variant in registry.experiment("tursynbek2020/base").variants("paper", seed=0):
         network = models.build(variant.train.model.name, seed=3, **variant.train.model.settings)

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 import yaml
 
-from privrob.lab import claims, costs, registry, statements, trainings, verdicts
+from privrob.lab import (
+    claims,
+    costs,
+    questions,
+    registry,
+    statements,
+    trainings,
+    verdict_bars,
+    verdicts,
+)
 from privrob.lab import spec as specs
 from privrob.lab.arithmetic import ARITHMETIC
 from privrob.lab.claims import ClaimError, Evidence, load
@@ -61,7 +70,7 @@ def fill_base(store: Store, accuracies: dict, *, reading: str = "literal", stale
 
 def fgsm_curve(model: str, shift: float) -> np.ndarray:
     """99.14 and 96.53 at 0, a gap of 15.4 at 0.12 and less elsewhere, half at 0.2 or before."""
-    eps = np.array(registry.FGSM_EPS)
+    eps = np.array(questions.FGSM_EPS)
     sgd = 99.14 - 240 * eps
     gap = 15.4 - np.abs(eps - 0.12) * (15.4 - 2.61) / 0.18 + np.where(eps > 0, 0.5, -1.63)
     curve = sgd if model == "sgd" else sgd - gap
@@ -76,7 +85,7 @@ def pgd_arrays(model: str, shift: float) -> dict:
     correct = right(np.clip(np.array(table[model]) + shift, 0, 100))
     first = np.where(right([clean] * 3), 1, 0)
     first[correct[:, 1]] = -1
-    grid = {"eps": np.array(registry.PGD_EPS), "steps": np.array(registry.PGD_STEPS)}
+    grid = {"eps": np.array(questions.PGD_EPS), "steps": np.array(questions.PGD_STEPS)}
     return grid | {"correct": correct, "first_success": first.astype(np.int16)}
 
 
@@ -455,8 +464,8 @@ def test_a_stale_record_is_flagged_and_the_word_stays(monkeypatch, store, by_id)
 def test_a_tally_counts_what_rests_on_stale_records(monkeypatch, store, by_id):
     fill_base(store, {"sgd": [99.1] * 3}, stale=True)
     entry = assess(monkeypatch, store, by_id["tursynbek2020/clean/sgd"])
-    [tally] = claims.summary([entry])
-    assert (tally.words["reproduced"], tally.total, tally.stale) == (1, 1, 1)
+    literal, _ = verdict_bars.bars([entry])
+    assert (literal.words["reproduced"], literal.total, literal.stale) == (1, 1, 1)
 
 
 def test_an_attack_on_a_stale_model_is_stale(monkeypatch, store, by_id):
@@ -529,13 +538,16 @@ def test_records_that_agree_with_the_paper_reproduce_all_of_it(store, seeds):
     ledger = [e for e in claims.ledger(store, exhibits=TESTED) if e.tier == "recorded"]
     words = {a.verdict.word for entry in ledger for a in entry.assessments}
     assert words == {"reproduced"}
-    tallies = {
-        (t.exhibit, t.tier): (t.words["reproduced"], t.total) for t in claims.summary(ledger)
+    counted = {
+        (exhibit, bar.name): (bar.words["reproduced"], bar.total)
+        for _, exhibit, group in verdict_bars.by_exhibit(ledger)
+        for bar in verdict_bars.bars(group)
     }
-    assert tallies == {
-        ("clean", "recorded"): (3, 3),
-        ("figure2", "recorded"): (5, 5),
-        ("table1", "recorded"): (22, 22),
+    readings = registry.READINGS
+    assert counted == {
+        **{("clean", reading): (3, 3) for reading in readings},
+        **{("figure2", reading): (5, 5) for reading in readings},
+        **{("table1", reading): (22, 22) for reading in readings},
     }
     lines = json.loads(json.dumps(claims.to_json(ledger), allow_nan=False))
     assert len(lines) == 30 * 2
@@ -546,8 +558,9 @@ def test_arithmetic_needs_no_records(store):
     ledger = claims.ledger(store, exhibits=TESTED)
     derived = [entry for entry in ledger if entry.tier == "derived"]
     assert {str(entry.headline.verdict) for entry in derived} == {"reproduced"}
-    words = sum((Counter(tally.words) for tally in claims.summary(ledger)), Counter())
-    assert words == {"reproduced": 11, "not attempted": 30}
+    literal, _, arithmetic = verdict_bars.bars(ledger)
+    assert (literal.words["not attempted"], literal.total) == (30, 30)
+    assert (arithmetic.words["reproduced"], arithmetic.total) == (11, 11)
     line = next(x for x in claims.to_json(ledger) if x["id"].endswith("/privacy-budget"))
     assert (line["reading"], line["n"], line["low"]) == (None, None, None)
     assert line["value"] == pytest.approx(4.076, abs=5e-4)

@@ -63,6 +63,7 @@ def taken(tmp_path, monkeypatch):
             (folder / f"{name}.py").write_text(text)
         module._path.cache_clear()
         module._tree.cache_clear()
+        module._bindings.cache_clear()
         importlib.invalidate_caches()
         return module.fingerprint(SimpleNamespace(__module__="specimen.work", __name__="task"))
 
@@ -71,6 +72,7 @@ def taken(tmp_path, monkeypatch):
         del sys.modules[name]  # looking for a module imports its parents
     module._path.cache_clear()
     module._tree.cache_clear()
+    module._bindings.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ def test_another_experiment_shifts_nothing(monkeypatch):
         }
 
     before = all_of_them()
-    wrap = EXPERIMENTS["tursynbek2020/fgsm"].wrap
-    extra = Experiment("a/first", "a", "Table 0", "Comes before all others", wrap)
+    base = EXPERIMENTS["tursynbek2020/fgsm"]
+    extra = Experiment("a/first", "a", "Table 0", "Comes before all others", base.wrap, base.family)
     monkeypatch.setattr(registry, "EXPERIMENTS", {extra.name: extra} | EXPERIMENTS)
     monkeypatch.setattr(registry, "SEEDS", (7, *registry.SEEDS))
     after = all_of_them()
@@ -61,7 +61,31 @@ def test_readings_are_candidates():
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_variants_of_an_experiment_are_distinct(name, profile):
     variants = EXPERIMENTS[name].variants(profile)
-    assert len({key_of(v.spec) for v in variants}) == len(variants)
+    assert len({(key_of(v.spec), v.note) for v in variants}) == len(variants)
+    private = [v for v in variants if v.model == "dpsgd"]
+    assert len({key_of(v.spec) for v in private}) == len(private)
+
+
+def test_sgd_is_the_same_beside_every_variant():
+    variants = EXPERIMENTS["tursynbek2020/noise"].variants("paper", seed=0)
+    assert len({key_of(v.spec) for v in variants if v.model == "sgd"}) == 1
+    base = EXPERIMENTS["tursynbek2020/fgsm"].variants("paper", seed=0)
+    at_the_base = {key_of(v.spec) for v in base if v.reading == "matched"}
+    assert at_the_base <= {key_of(v.spec) for v in variants}
+
+
+def test_the_grid_has_the_models_of_the_sweeps():
+    grid = {key_of(v.train) for v in EXPERIMENTS["tursynbek2020/grid"].variants("paper", seed=0)}
+    for name, note in (("large-clip", "sigma 1.3, C 10"), ("clip-alone", "C 10, noise 1.3")):
+        swept = EXPERIMENTS[f"tursynbek2020/{name}"].variants("paper", seed=0)
+        assert {key_of(v.train) for v in swept if v.note == note} <= grid
+
+
+def test_the_control_trains_both_on_the_same_images_and_compares_on_others():
+    sgd, dpsgd = (v.train for v in EXPERIMENTS["tursynbek2020/control-fgsm"].variants("live"))
+    assert sgd.data == dpsgd.data
+    assert (sgd.target, sgd.data.train, sgd.holdout) == (dpsgd, 55000, 5000)
+    assert dpsgd.training.sample_rate == 256 / 55000
 
 
 def test_live_attacks_the_papers_models_on_the_slice():

@@ -30,7 +30,7 @@ NAN, INF = float("nan"), float("inf")
         (SGD.training, {"batch_size": 0}, ["training.batch_size", "at least 1"]),
         (DPSGD.training, {"clip_norm": 0.0}, ["training.clip_norm", "above 0"]),
         (DPSGD.training, {"clip_norm": -1.0}, ["training.clip_norm", "-1.0"]),
-        (DPSGD.training, {"clip_norm": INF}, ["training.clip_norm", "inf"]),
+        (DPSGD.training, {"clip_norm": NAN}, ["training.clip_norm", "nan"]),
         (DPSGD.training, {"sample_rate": 1.01}, ["training.sample_rate", "1.01"]),
         (DPSGD.training, {"sample_rate": 0.0}, ["training.sample_rate", "(0, 1]"]),
         (DPSGD.training, {"noise_std": -0.1}, ["training.noise_std", ">= 0"]),

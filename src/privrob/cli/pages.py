@@ -107,15 +107,14 @@ def _show_ledger(entries: "list[Entry]") -> None:
 
 
 def _show_summary(entries: "list[Entry]") -> None:
-    """A line for each exhibit, with all of its claims shown; why some are not attempted, once."""
-    from privrob.lab import claims as ledgers
+    """The bars of each exhibit, every one of all its claims; why some are not attempted, once."""
+    from privrob.lab.verdict_bars import bars, by_exhibit, exhibit_title
 
-    lines = table("paper", "exhibit", "what", "claims", "verdicts", right=["claims"])
-    for tally in ledgers.summary(entries):
-        words = ", ".join(f"{n} {word}" for word, n in tally.words.items() if n)
-        words += f" ({tally.stale} on stale records)" if tally.stale else ""
-        what = "runs" if tally.tier == "recorded" else "arithmetic"
-        row(lines, tally.paper, tally.exhibit, what, tally.total, words)
+    lines = table("paper", "exhibit", "reading", "claims", "verdicts", right=["claims"])
+    for paper, exhibit, group in by_exhibit(entries):
+        for bar in bars(group):
+            words = ", ".join(f"{n} {word}" for word, n in bar.words.items() if n)
+            row(lines, paper, exhibit_title(exhibit), bar.title, bar.total, words)
     show(lines)
     counts = Counter(str(e.claim.not_attempted) for e in entries if e.claim.not_attempted)
     for text, n in counts.items():

@@ -217,7 +217,7 @@ def verdicts(*exhibits: str, command: str) -> plot.Figure:
     tiers = [t for t in ("recorded", "derived") for e in entries if _given(e) and e.tier == t]
     rows: list[Row] = [
         {"claim": short(e.claim), "published": _printed(e.claim)}
-        | _assessed("literal reading", e.headline, e)
+        | (_assessed("literal reading", e.headline, e) if not e.only_matched else {})
         | (_assessed("matched reading", e.matched, e) if e.matched else {})
         for e in entries
     ]

@@ -105,7 +105,10 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Entry:
-    """A claim and its assessments: the literal reading's first, which is the headline."""
+    """A claim and its assessments; the first is the headline.
+
+    That is the literal reading's, but for models that run in the matched reading alone.
+    """
 
     claim: Claim
     assessments: tuple[Assessment, ...]
@@ -115,9 +118,19 @@ class Entry:
         return self.assessments[0]
 
     @property
+    def literal(self) -> Assessment | None:
+        """The literal reading's."""
+        return next((a for a in self.assessments if a.reading == HEADLINE), None)
+
+    @property
     def matched(self) -> Assessment | None:
-        """The matched reading's, which stands beside the headline."""
+        """The matched reading's, which stands beside the literal one's."""
         return next((a for a in self.assessments if a.reading == "matched"), None)
+
+    @property
+    def only_matched(self) -> bool:
+        """Whether its models run in the matched reading alone."""
+        return self.headline.reading == "matched"
 
     @property
     def tier(self) -> str:
@@ -163,7 +176,8 @@ def _assessments(
         evidence = _derive(claim, printed)
         return (Assessment("", judge(claim, evidence), evidence),)
     runs_of = found[claim.experiment]
-    readings = [r for r in registry.READINGS if _select(claim, runs_of, r)]
+    ran = [r for r in registry.READINGS if _select(claim, runs_of, r)]
+    readings = ran or [HEADLINE]
     return tuple(_assess(claim, runs_of, reading) for reading in readings)
 
 
@@ -190,6 +204,7 @@ def _assess(claim: Claim, found: Sequence[Run], reading: str) -> Assessment:
         raise ClaimError(f"{claim.id}: {error}") from error
     if evidence is None:
         why = f"{len(missing)} runs are missing, about {minutes:.0f} minutes"
+        why = why if wanted else "nothing of the paper's scale"
         return Assessment(reading, Verdict("not attempted", why), None, minutes)
     return Assessment(reading, judge(claim, evidence), evidence, minutes)
 
@@ -246,34 +261,6 @@ def settlement(store: Store | None = None) -> Settlement:
 
 
 # -- for people and programs --------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Headline verdicts of one exhibit by word, and all of its claims of one tier.
-
-    Arithmetic on printed values is counted apart: it needs no run, so it must not make an exhibit
-    look reproduced.
-    """
-
-    paper: str
-    exhibit: str
-    tier: str  # 'recorded' or 'derived'
-    words: Mapping[str, int]
-    total: int
-    stale: int = 0  # of them, those that rest on stale records
-
-
-def summary(entries: Sequence[Entry]) -> list[Tally]:
-    """A tally for each exhibit and tier of each paper, in the order of the claims."""
-    groups: dict[tuple[str, str, str], list[Verdict]] = {}
-    for entry in entries:
-        name = entry.claim.paper, entry.claim.exhibit, entry.tier
-        groups.setdefault(name, []).append(entry.headline.verdict)
-    return [
-        Tally(*name, verdicts.counts(found), len(found), sum(verdict.stale for verdict in found))
-        for name, found in groups.items()
-    ]
 
 
 def to_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -156,7 +156,9 @@ def _line(entry: Entry) -> str:
     """Verdict, statement, printed value; the matched reading's verdict where it is another."""
     word, matched = entry.headline.verdict.word, entry.matched
     words = chip("verdict", word)
-    if matched and matched.verdict.word != word:
+    if entry.only_matched:
+        words += "<small>matched reading</small>"
+    elif matched and matched.verdict.word != word:
         words += f"<small>matched: {chip('verdict', matched.verdict.word)}</small>"
     claim = entry.claim
     number_ = not isinstance(claim.published, str)

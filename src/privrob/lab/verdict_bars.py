@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
-from privrob.lab.claims import HEADLINE, Entry
+from privrob.lab.claims import HEADLINE, Assessment, Entry
 from privrob.lab.markup import Cell, chip, raw
 from privrob.lab.verdicts import WORDS, Verdict, counts
 
@@ -45,16 +45,20 @@ class Bar:
 def bars(entries: Sequence[Entry]) -> list[Bar]:
     """A bar for each reading of what needs runs, the headline's first, and one for arithmetic.
 
-    Every reading has the same denominator: what was not attempted in it counts as that.
+    Every reading has the same denominator: what was not attempted in it counts as that, also a
+    claim on models that run in the matched reading alone.
     """
     runs = [e for e in entries if e.tier == "recorded"]
     sums = [e for e in entries if e.tier == "derived"]
-    found = [_bar(HEADLINE, [e.headline.verdict for e in runs])]
+    found = [_bar(HEADLINE, [_verdict(e.literal) for e in runs])]
     if any(e.matched for e in runs):
-        nothing = Verdict("not attempted")
-        found.append(_bar("matched", [e.matched.verdict if e.matched else nothing for e in runs]))
+        found.append(_bar("matched", [_verdict(e.matched) for e in runs]))
     found.append(_bar(ARITHMETIC, [e.headline.verdict for e in sums]))
     return [bar for bar in found if bar.total]
+
+
+def _verdict(assessment: Assessment | None) -> Verdict:
+    return assessment.verdict if assessment else Verdict("not attempted")
 
 
 def _bar(name: str, found: Sequence[Verdict]) -> Bar:
