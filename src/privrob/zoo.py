@@ -3,7 +3,8 @@
 `records/weights/` holds one safetensors file a model and `zoo.json`, which says for each name
 which network it is and for each seed the file, its size and checksum, and the key of the training
 that made it. Names are `<paper>/<model>` for the literal reading of a paper and
-`<paper>/<model>-matched` for the matched one.
+`<paper>/<model>-matched` for the matched one, followed by what else sets a model apart:
+`tursynbek2020/dpsgd-matched-sigma0.7-c1`.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ from privrob import models, paths
 
 INDEX = "zoo.json"
 FILE_LIMIT, TOTAL_LIMIT = 8_000_000, 80_000_000  # bytes; weights go into git and stay there
-_NAME = re.compile(r"[a-z0-9]+/[a-z0-9]+(-[a-z0-9]+)*")
+_NAME = re.compile(r"[a-z0-9]+/[a-z0-9]+([-.][a-z0-9]+)*")
 
 
 class ZooError(RuntimeError):

@@ -116,27 +116,24 @@ def models(
 
 
 def _accuracy(lab: "Lab", entry: "Entry") -> str:
-    record = lab.store.find("train", entry.key)
+    record = lab.store.find("train", entry.key) or lab.store.find("stopped", entry.key)
     return f"{record.arrays['correct_test'].mean():.2%}" if record else "no record"
 
 
 def _keep_all(lab: "Lab") -> Iterator[str]:
-    """Copy the weights of every stored base model into the zoo; a line on each."""
+    """Copy the stored weights of every model of the zoo into it; a line on each."""
     from privrob import zoo
     from privrob.lab import registry
 
-    experiment = registry.experiment("tursynbek2020/base")
-    for v in experiment.variants("paper"):
-        name = f"{experiment.paper}/{v.model}{'' if v.reading == 'literal' else '-' + v.reading}"
-        found = lab.lookup(v.spec)
+    for name, train in registry.zoo_models():
+        found = lab.lookup(train)
         raw = lab.store.weight_bytes(found.record) if found else None
         if found is None or raw is None:
-            yield f"{name}, seed {v.seed}: no {'weights' if found else 'result'} here"
+            yield f"{name}, seed {train.seed}: no {'weights' if found else 'result'} here"
             continue
-        model = v.train.model
-        facts: dict[str, Any] = {"network": model.name, "settings": model.settings}
-        zoo.keep(name, seed=v.seed, raw=raw, key=found.key, **facts)
-        yield f"{name}, seed {v.seed}: kept"
+        facts: dict[str, Any] = {"network": train.model.name, "settings": train.model.settings}
+        zoo.keep(name, seed=train.seed, raw=raw, key=found.key, **facts)
+        yield f"{name}, seed {train.seed}: kept"
 
 
 # -- verify -------------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ class Variant:
         return self.spec if isinstance(self.spec, Train) else self.spec.train
 
 
+_PAPER = "tursynbek2020"
 Models = Iterator[tuple[str, str, Train]]  # (note, 'sgd' or 'dpsgd', model)
 Family = Callable[[str, int | None], Models]  # (profile, one seed or all) -> its models
 
@@ -147,6 +148,20 @@ def controls(profile: str, seed: int | None) -> Models:
         yield from (("", model, train) for model, train in two.items())
 
 
+def zoo_models() -> Base:
+    """Zoo name and model of all whose weights are kept: the base pair in every seed, Table 2's
+    models, those whose plateau is looked into and the control in one.
+    """
+    for model, train in _paper(None):
+        suffix = "" if train.reading == "literal" else f"-{train.reading}"
+        yield f"{_PAPER}/{model}{suffix}", train
+    for m in (*TABLE_2, *MASKED[1:]):
+        name = m.note.lower().replace(", ", "-").replace(" ", "")
+        yield f"{_PAPER}/dpsgd-matched-{name}", swept(m, seed=LIVE_SEED)["dpsgd"]
+    for model, train in control(seed=LIVE_SEED).items():
+        yield f"{_PAPER}/{model}-matched-control", train
+
+
 @dataclass(frozen=True)
 class Selection(Experiment):
     """The runs that settle the readings: every candidate on the selection seed, DP-SGD first."""
@@ -166,7 +181,6 @@ class Selection(Experiment):
         ]
 
 
-_PAPER = "tursynbek2020"
 _NOWHERE = "not in the paper"
 _ALL = (
     Selection(

@@ -184,7 +184,7 @@ def _canonical(index: Path) -> bytes:
 def _require_record(entry: zoo.Entry, store: Store) -> None:
     """The index has no checksum of its own: every field must be what the entry's result says."""
     who = f"the entry {entry.name!r}, seed {entry.seed}"
-    record = _intact(store, "train", entry.key)
+    record = _intact(store, "train", entry.key) or _intact(store, "stopped", entry.key)
     if record is None:
         raise StoreError(f"{who} is of result {entry.key}, which is not here; restore it")
     file, spec = record.manifest["files"].get(WEIGHTS, {}), record.manifest["spec"]
