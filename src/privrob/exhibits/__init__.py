@@ -5,6 +5,7 @@ plot.accuracy_curves(top, exhibits.accuracy_curves(groups), anchors=exhibits.cle
 plot.show(figure, ..., stamp=exhibits.stamp(groups, command))
 """
 
+from privrob.exhibits import answers, controls
 from privrob.exhibits.check import Agreement, agreement_table, agreements, images, model
 from privrob.exhibits.figures import (
     accuracy,
@@ -44,12 +45,14 @@ __all__ = [
     "accuracy_curves",
     "agreement_table",
     "agreements",
+    "answers",
     "bands",
     "beside_one_another",
     "beside_published",
     "budgets",
     "claim",
     "clean_anchors",
+    "controls",
     "diagnostics",
     "gap_anchors",
     "gap_curves",

@@ -218,6 +218,8 @@ _ALL = (
              questions.masking, swept_over(MASKED, quick=MASKED[::2])),
             ("logits", _NOWHERE, "Answers to the test images: classes, calibration",
              questions.logits, base_pairs),
+            ("control", _NOWHERE, "SGD stopped at the accuracy of DP-SGD",
+             questions.base, controls),
             ("control-fgsm", _NOWHERE, "Equally accurate models under FGSM",
              questions.fgsm, controls),
             ("control-pgd", _NOWHERE, "Equally accurate models under PGD",

@@ -23,7 +23,7 @@ class MeasureError(ValueError):
 
 Feature = Callable[[Arrays], NDArray[Any]]
 FEATURES: dict[str, tuple[tuple[str, ...], Feature]] = {}
-_PER_CORRUPTION = ("stand_in",)
+_NOT_OF_TEST_IMAGES = ("correct_train", "stand_in")
 
 
 def feature(*needs: str) -> Callable[[Feature], Feature]:
@@ -51,7 +51,7 @@ def never_fooled(record: Arrays) -> NDArray[Any]:
 
 def _features(record: Arrays) -> dict[str, NDArray[Any]]:
     """Everything of a record that has a number an image: its masks, and what they give."""
-    masks = {n: a for n, a in record.items() if a.dtype == bool and n not in _PER_CORRUPTION}
+    masks = {n: a for n, a in record.items() if a.dtype == bool and n not in _NOT_OF_TEST_IMAGES}
     return masks | {
         name: function(record)
         for name, (needs, function) in FEATURES.items()

@@ -1,0 +1,256 @@
+"""Tasks that question a model: their arrays against direct calls, one image set at a time."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from specimens import DPSGD, FGSM, SGD, TEST, load, same
+
+from privrob import attacks, corruptions, data, evaluate, geometry
+from privrob.attacks import boundary
+from privrob.lab import costs, recompute, run
+from privrob.lab import spec as specs
+from privrob.lab.run import Lab, fingerprint_of
+from privrob.lab.spec import (
+    Corrupted,
+    Curvature,
+    Distance,
+    Logits,
+    Masking,
+    Section,
+    Steps,
+    Stopped,
+    seed_for,
+)
+from privrob.lab.store import Store
+from privrob.lab.tasks.base import trained
+from privrob.lab.tasks.probes import ATTACKS
+
+IMAGES = replace(TEST, test=12)
+OF = {"train": SGD, "data": IMAGES}
+PROBES = {
+    "logits": Logits(**OF),
+    "distance": Distance(**OF, steps=5, overshoot=0.02),
+    "curvature": Curvature(**OF),
+    "section": Section(**OF, steps=5, extent=3.0, resolution=7, draw=0),
+    "steps": Steps(**OF, eps=(0.05, 0.3), step_sizes=(0.02, 0.05), steps=8),
+    "masking": Masking(
+        **OF,
+        surrogate=SGD,
+        eps=(0.05, 0.2),
+        step_size=0.02,
+        steps=4,
+        restarts=2,
+        queries=5,
+        first_share=0.5,
+        draw=0,
+    ),
+    "corrupted": Corrupted(**OF, corruptions=("fog", "shear", "inverse"), draw=3),
+}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    patch = pytest.MonkeyPatch()
+    patch.setattr(data, "load", load)
+    yield Lab(Store(tmp_path_factory.mktemp("store")), on="cpu")
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def found(lab):
+    return {kind: lab.get(spec) for kind, spec in PROBES.items()}
+
+
+@pytest.fixture(scope="module")
+def model(lab, found):
+    return trained(SGD, lab.output(lab.get(SGD))).eval()
+
+
+@pytest.fixture(scope="module")
+def batch(lab):
+    split = lab.split(IMAGES, "test")
+    return split.x.float() / 255, split.y
+
+
+def test_logits_are_the_models(found, model, batch):
+    arrays = found["logits"].arrays
+    expected = evaluate.logits(model, batch[0]).half().T
+    assert np.array_equal(arrays["logits"], expected.numpy())
+    assert np.array_equal(arrays["labels"], batch[1].numpy())
+
+
+def test_distances_are_the_linearised_ones_and_deepfools(found, model, batch):
+    arrays = found["distance"].arrays
+    straight = boundary.linearized_distances(model, *batch)
+    assert np.allclose(arrays["l2"], straight.l2)
+    assert np.allclose(arrays["linf"], straight.linf)
+    walked = boundary.deepfool(model, *batch, norm="linf", steps=5, overshoot=0.02)
+    moved = (walked.x_adv - batch[0]).abs().amax((1, 2, 3)).numpy()
+    fooled = walked.steps.numpy() >= 0
+    assert np.allclose(arrays["deepfool_linf"][fooled], moved[fooled], atol=1e-5)
+    assert np.isnan(arrays["deepfool_linf"][~fooled]).all()
+
+
+def test_spectra_have_their_images_last(found, model, batch):
+    arrays, direct = found["curvature"].arrays, geometry.curvature(model, batch[0])
+    assert np.allclose(arrays["hessian"], direct.hessian.T)
+    assert np.allclose(arrays["jacobian"], direct.jacobian.T)
+    again = geometry.spectrum(
+        torch.from_numpy(arrays["gram"]).permute(2, 0, 1).double(),
+        torch.from_numpy(arrays["logits"]).T.double().softmax(1),
+    )
+    assert np.allclose(again.T, arrays["hessian"], rtol=1e-4, atol=1e-6)
+
+
+def test_bends_are_those_of_the_seeded_planes(found, model, batch):
+    draw = torch.Generator().manual_seed(seed_for("planes", "0"))
+    through = geometry.plane(model, *batch, steps=5, generator=draw)
+    seen = geometry.cross_section(model, *batch, through, extent=3.0, resolution=7)
+    assert np.allclose(found["section"].arrays["bend"], geometry.bend(seen), equal_nan=True)
+
+
+def test_steps_are_counted_at_every_eps_and_size(found, model, batch):
+    walk = partial(attacks.steps_to_success, model, *batch, steps=8)
+    expected = [[walk(eps=e, step_size=a).numpy() for a in (0.02, 0.05)] for e in (0.05, 0.3)]
+    assert np.array_equal(found["steps"].arrays["first_success"], expected)
+
+
+def test_masking_asks_every_attack(found, model, batch):
+    arrays = found["masking"].arrays
+    assert set(ATTACKS) < arrays.keys()
+    assert all(arrays[name].shape == (2, 12) for name in ATTACKS)
+    for i, eps in enumerate((0.05, 0.2)):
+        x_adv = attacks.fgsm(model, *batch, eps=eps)
+        right = (evaluate.logits(model, x_adv).argmax(1) == batch[1]).numpy()
+        assert np.array_equal(arrays["fgsm"][i], right)
+    # The surrogate is the model itself: what is made on it is made on the model.
+    assert np.array_equal(arrays["fgsm_transfer"], arrays["fgsm"])
+    assert np.array_equal(arrays["pgd_transfer"], arrays["pgd"])
+    assert (arrays["pgd_restarts"] <= arrays["clean"]).all()
+
+
+def test_corruptions_are_seeded_by_the_draw(found, model, batch):
+    seed = seed_for("corruptions", "3")
+    for i, name in enumerate(("fog", "shear", "inverse")):
+        x = corruptions.corrupt(batch[0], name, seed=seed)
+        right = (evaluate.logits(model, x).argmax(1) == batch[1]).numpy()
+        assert np.array_equal(found["corrupted"].arrays["correct"][i], right)
+
+
+def test_how_images_are_cut_into_batches_changes_no_corruption(found, lab, monkeypatch):
+    from privrob.lab.tasks import base, probes
+
+    monkeypatch.setattr(base, "BATCH", 5)
+    monkeypatch.setattr(probes, "BATCH", 5)
+    spec = PROBES["corrupted"]
+    upstream = {"train": lab.output(lab.get(SGD))}
+    cut = probes.corrupted(spec, upstream, recompute.base.Alone(lab))
+    assert same(cut.arrays, found["corrupted"].arrays)
+
+
+# -- a stopped model ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def stopped(lab):
+    few = replace(SGD.data, train=500)
+    target = replace(DPSGD, data=few)
+    settings = {name: getattr(SGD, name) for name in ("model", "training", "seed")}
+    labels = {"reading": "literal", "scale": "reduced"}
+    return lab.get(Stopped(data=few, **settings, **labels, target=target, holdout=100))
+
+
+def test_a_model_is_stopped_at_the_first_update_that_is_good_enough(lab, stopped):
+    history, goal = stopped.arrays["history"], stopped.arrays["goal"]
+    assert (history[:-1] < goal).all()
+    assert history[-1] >= goal
+    x, y = lab.split(stopped.spec.held_out, "train").last(100).batch(slice(None))
+    ours = trained(stopped.spec, lab.output(stopped))
+    theirs = trained(stopped.spec.target, lab.output(lab.get(stopped.spec.target)))
+    assert evaluate.accuracy(ours, x, y) == pytest.approx(history[-1])
+    assert evaluate.accuracy(theirs, x, y) == pytest.approx(float(goal))
+
+
+def test_a_goal_that_is_never_reached_is_an_error(lab, stopped):
+    short = replace(stopped.spec, training=replace(SGD.training, lr=1e-9, epochs=1))
+    with pytest.raises(ValueError, match="below the target's"):
+        lab.get(short)
+
+
+def test_a_stopped_model_can_be_attacked_like_any_other(lab, stopped):
+    result = lab.get(replace(FGSM, train=stopped.spec, data=IMAGES))
+    assert result.manifest["upstream"] == {"train": stopped.key}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"holdout": 0}, "holdout must be at least 1, got 0"),
+        ({"data": replace(SGD.data, train=400)}, "what target was trained on"),
+    ],
+)
+def test_a_stopped_model_that_cannot_be_is_refused(stopped, change, words):
+    with pytest.raises(ValueError, match=words):
+        replace(stopped.spec, **change)
+
+
+# -- checks with other code ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", PROBES)
+def test_the_same_code_finds_the_same(lab, found, kind):
+    outcome = recompute.recompute(found[kind], lab)
+    assert (outcome.agrees, outcome.disagreements, outcome.excused) == (True, 0, 0)
+
+
+@pytest.mark.parametrize("kind", ["distance", "corrupted", "steps"])
+def test_other_answers_are_caught(lab, found, monkeypatch, kind):
+    name = recompute.attacks.PER_IMAGE[kind][0]
+    changed = dict(found[kind].arrays)
+    wrong = changed[name]
+    changed[name] = ~wrong if wrong.dtype == bool else wrong + 1
+    monkeypatch.setitem(found[kind].__dict__, "arrays", changed)
+    assert recompute.recompute(found[kind], lab).agrees is False
+
+
+def test_a_stopped_model_answers_as_recorded(lab, stopped):
+    assert recompute.recompute(stopped, lab).agrees is True
+
+
+# -- every kind ---------------------------------------------------------------------------------
+
+
+def test_every_kind_has_a_task_a_check_and_a_fingerprint():
+    assert specs.KINDS.keys() == run.tasks.TASKS.keys() == recompute.METHODS.keys()
+    assert len({fingerprint_of(kind) for kind in specs.KINDS}) == len(specs.KINDS)
+
+
+@pytest.mark.parametrize("spec", PROBES.values(), ids=PROBES)
+def test_every_kind_has_a_cost_and_a_line_for_people(spec):
+    assert costs.minutes(spec, images=(600, 100)) > 0
+    assert specs.kind(spec) in costs.describe(spec)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "words"),
+    [
+        ("distance", {"steps": 0}, "steps must be at least 1, got 0"),
+        ("distance", {"overshoot": -1.0}, "overshoot must be 0 or more, got -1.0"),
+        ("section", {"extent": 0.0}, "extent must be above 0, got 0.0"),
+        ("section", {"resolution": 4}, "resolution must be odd and at least 3, got 4"),
+        ("section", {"draw": -1}, "draw must be 0 or more, got -1"),
+        ("steps", {"step_sizes": ()}, "step_sizes"),
+        ("steps", {"step_sizes": (0.1, -0.1)}, r"step_sizes must be above 0, got \[-0.1\]"),
+        ("steps", {"eps": ()}, "eps must name at least one"),
+        ("masking", {"restarts": 0}, "restarts must be at least 1"),
+        ("masking", {"first_share": 1.5}, r"first_share must lie in \(0, 1\], got 1.5"),
+        ("masking", {"step_size": 0.0}, "step_size must be above 0, got 0.0"),
+        ("corrupted", {"corruptions": ("fogg",)}, "did you mean 'fog'"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_and_named(kind, change, words):
+    with pytest.raises(ValueError, match=words):
+        replace(PROBES[kind], **change)
