@@ -15,6 +15,7 @@ from privrob.lab.markup import Cell, chip, page, table
 from privrob.lab.run import Result, open_store
 from privrob.lab.spec import flat, plain
 from privrob.lab.study import recorded
+from privrob.lab.summary import summary_page
 
 LANDING = "landing-picture"  # the tag of the cell whose figure opens the book
 
@@ -24,6 +25,7 @@ def write(notebooks: Mapping[str, Any]) -> dict[str, str]:
     entries = claims.ledger()
     return {
         "claims.md": claims_page(entries, notebooks),
+        "tursynbek2020.md": summary_page("tursynbek2020", entries, notebooks),
         "parameters.md": parameters_page(),
         "statistics.md": statistics_page(notebooks),
         "provenance.md": provenance_page(),

@@ -1,0 +1,76 @@
+"""A paper in a minute: answers follow from verdicts, and every pattern names a claim."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from privrob.lab import claims, statements, summary
+from privrob.lab.claims import Assessment, Entry
+from privrob.lab.verdicts import WORDS, Verdict
+
+
+def entry(id: str, literal: str, matched: str | None = None) -> Entry:
+    found = [Assessment("literal", Verdict(literal), None)]
+    found += [Assessment("matched", Verdict(matched), None)] if matched else []
+    return Entry(SimpleNamespace(id=f"tursynbek2020/{id}"), tuple(found))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["reproduced", "reproduced in direction"], "holds"),
+        (["reproduced", "not reproduced"], "holds in part"),
+        (["not reproduced", "undecided"], "does not hold"),
+        (["reproduced", "undecided"], "open"),
+        (["reproduced", "not attempted"], "open"),
+        (["not attempted", "blocked"], "not attempted"),
+    ],
+)
+def test_an_answer_follows_from_the_verdicts(words, expected):
+    assert summary.answer([Verdict(w) for w in words]) == expected
+
+
+def test_every_word_of_a_verdict_gives_an_answer():
+    assert {summary.answer([Verdict(w)]) for w in WORDS} <= set(summary.ANSWERS)
+
+
+def test_the_matched_reading_answers_where_there_is_one():
+    assert summary.verdict_of(entry("a", "not reproduced", "reproduced")).word == "reproduced"
+    assert summary.verdict_of(entry("a", "undecided")).word == "undecided"
+
+
+def test_a_reason_is_answered_by_its_checks():
+    says, check = entry("a", "reproduced"), entry("b", "not reproduced")
+    q = summary.Question("?", "page", (says,), "because", (check,))
+    assert (q.answer, q.reason_answer) == ("holds", "does not hold")
+    assert summary.Question("?", "page", (says,)).reason_answer == ""
+
+
+def test_a_pattern_without_a_claim_is_an_error():
+    with pytest.raises(ValueError, match="no claim is called 'figure99/"):
+        summary._matching("tursynbek2020", ["figure99/*"], [entry("a", "reproduced")])
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory):
+    from privrob.lab.store import Store
+
+    return claims.ledger(Store(tmp_path_factory.mktemp("records")))
+
+
+def test_every_claim_on_mnist_that_needs_runs_answers_a_question(ledger):
+    found = summary.questions("tursynbek2020", ledger)
+    used = {e.claim.id for q in found for e in (*q.says, *q.checks)}
+    exhibits = {f"figure{n}" for n in (1, 2, 3, 4, 7)} | {"section4", "controls"}
+    wanted = {
+        c.id for c in statements.load() if c.paper == "tursynbek2020" and c.exhibit in exhibits
+    }
+    assert wanted <= used
+
+
+def test_the_page_links_questions_to_pages_that_were_made(ledger):
+    text = summary.summary_page("tursynbek2020", ledger, {"10-fgsm": None})
+    assert '<a href="notebooks/10-fgsm.html">' in text
+    assert "notebooks/11-pgd.html" not in text
+    for q in summary.questions("tursynbek2020", ledger):
+        assert q.answer in text
