@@ -145,3 +145,33 @@ def test_pixels_stay_what_they_are():
     exact = [struct.unpack("<f", struct.pack("<f", n / 255))[0] for n in range(256)]
     assert x.dtype == torch.float32
     assert x.tolist() == exact
+
+
+def test_a_task_is_aged_by_what_it_shares_with_others(monkeypatch, tmp_path):
+    """Functions of other modules of the tasks are followed by name, the rest of them is not."""
+    monkeypatch.setattr(module, "PACKAGE", "shared")
+    monkeypatch.setattr(module, "TASKS", "shared.tasks")
+    monkeypatch.setattr(module, "IN_THE_KEY", ("shared.tasks",))
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = tmp_path / "shared" / "tasks"
+    folder.mkdir(parents=True)
+    texts = {
+        "__init__": "",
+        "base": "def used():\n    return 1\n\ndef unused():\n    return 2\n",
+        "work": "from shared.tasks.base import used\n\ndef task():\n    return used()\n",
+    }
+
+    def take(old="", new=""):
+        (tmp_path / "shared" / "__init__.py").write_text("")
+        for name, text in texts.items():
+            (folder / f"{name}.py").write_text(text.replace(old, new) if old else text)
+        for cached in (module._path, module._tree, module._bindings):
+            cached.cache_clear()
+        importlib.invalidate_caches()
+        return module.fingerprint(SimpleNamespace(__module__="shared.tasks.work", __name__="task"))
+
+    before = take()
+    assert take("return 2", "return 3") == before
+    assert take("return 1", "return 3") != before
+    for cached in (module._path, module._tree, module._bindings):
+        cached.cache_clear()

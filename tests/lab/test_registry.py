@@ -127,3 +127,24 @@ def test_names_and_patterns():
 def test_the_command_names_the_experiment_and_the_profile():
     command = EXPERIMENTS["tursynbek2020/pgd"].command
     assert command == "privrob run tursynbek2020/pgd --profile paper"
+
+
+# -- the zoo ------------------------------------------------------------------------------------
+
+
+def test_the_zoo_keeps_the_base_pair_table_2_and_the_control():
+    found = list(registry.zoo_models())
+    assert len({(name, t.seed) for name, t in found}) == len(found)
+    names = {name.removeprefix("tursynbek2020/") for name, _ in found}
+    assert {"sgd", "dpsgd", "sgd-matched", "dpsgd-matched"} <= names
+    table2 = {"s1.3-c0.8": 1.04, "s1.3-c1.2": 1.56, "s0.7-c1": 0.7, "s1.5-c1": 1.5}
+    for column, noise in table2.items():
+        [train] = [t for n, t in found if n.endswith(f"matched-{column.replace('s', 'sigma', 1)}")]
+        assert train.training.noise_std == pytest.approx(noise)
+    assert {"sgd-matched-control", "dpsgd-matched-control"} <= names
+
+
+def test_names_of_the_zoo_are_names():
+    from privrob import zoo
+
+    assert all(zoo._NAME.fullmatch(name) for name, _ in registry.zoo_models())
