@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from privrob.lab.measures import attacks
+from privrob.lab.measures import attacks, geometry
 from privrob.lab.measures.attacks import (
     clean_accuracy,
     clean_gap,
@@ -33,17 +33,18 @@ from privrob.lab.measures.base import (
     images,
     resampled,
 )
+from privrob.lab.measures.geometry import NORMS
 from privrob.lab.measures.readings import Candidate, Settlement, Target, settled
 from privrob.stats import LEVEL, Interval
 
 __all__ = [
-    "MEASURES", "MODELS", "RESAMPLES", "Candidate", "Interval", "MeasureError", "Number", "Pair",
+    "MEASURES", "MODELS", "NORMS", "RESAMPLES", "Candidate", "Interval", "MeasureError", "Number", "Pair",
     "Settlement", "Target", "clean_accuracy", "clean_gap", "fgsm_eps_to_half", "fgsm_excess_gap",
     "fgsm_gap", "fgsm_largest_gap_at", "fgsm_smallest_excess", "images", "interval_over_images",
     "pgd_accuracy", "pgd_ever_fooled_accuracy", "pgd_excess_gap", "pgd_gap", "resampled", "settled",
 ]  # fmt: skip
 
-MEASURES: dict[str, Callable[..., Number]] = {f.__name__: f for f in attacks.ALL}
+MEASURES: dict[str, Callable[..., Number]] = {f.__name__: f for f in (*attacks.ALL, *geometry.ALL)}
 
 
 def interval_over_images(name: str, pair: Pair, **arguments: Any) -> Interval:

@@ -1,0 +1,254 @@
+"""Distance to the decision boundary, curvature of the loss, and how straight the boundary is."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privrob.lab.measures.base import MODELS, Arrays, MeasureError, Number, Pair, feature, mean
+
+NORMS = ("l2", "linf")  # the first axis of the features of a distance
+# What an eigenvalue must have of the largest to be told from zero: float64 and ten classes leave
+# about 2e-15 to rounding.
+ROUNDING = 1e-14
+
+# -- distance: of the images that a model has right, as in section 3.3 ---------------------------
+
+
+@feature("l2", "linf")
+def distance_right(record: Arrays) -> NDArray[Any]:
+    """On its own side of the boundary, which is to say right, (N,)."""
+    return record["l2"] > 0
+
+
+@feature("l2", "linf")
+def distance_linearised(record: Arrays) -> NDArray[Any]:
+    """Linearised distances of the images that are right, 0 of the others, (2, N)."""
+    own = np.where(distance_right(record), _both(record, ""), 0)
+    if endless := int(np.isinf(own).any(0).sum()):
+        raise MeasureError(f"{endless} images have no boundary in sight: no mean distance")
+    return own
+
+
+@feature("l2", "linf", "deepfool_l2", "deepfool_linf")
+def deepfool_reached(record: Arrays) -> NDArray[Any]:
+    """Right, and DeepFool found the way out, (2, N)."""
+    return distance_right(record) & ~np.isnan(_both(record, "deepfool_"))
+
+
+@feature("l2", "linf", "deepfool_l2", "deepfool_linf")
+def deepfool_walked(record: Arrays) -> NDArray[Any]:
+    """How far DeepFool went, of the images that it reached, (2, N)."""
+    return np.where(deepfool_reached(record), np.nan_to_num(_both(record, "deepfool_")), 0)
+
+
+@feature("l2", "linf", "deepfool_l2", "deepfool_linf")
+def linearised_reached(record: Arrays) -> NDArray[Any]:
+    """`distance_linearised` of the images that DeepFool reached, (2, N)."""
+    return np.where(deepfool_reached(record), distance_linearised(record), 0)
+
+
+def _both(record: Arrays, prefix: str) -> NDArray[Any]:
+    return np.stack([record[f"{prefix}{norm}"] for norm in NORMS])
+
+
+def mean_distance(pair: Pair, *, model: str, norm: str) -> Number:
+    """Mean linearised distance of the images that the model has right, pixels (Eqs. 5, 6)."""
+    return _ratio(pair, model, "distance_linearised", "distance_right", norm)
+
+
+def deepfool_distance(pair: Pair, *, model: str, norm: str) -> Number:
+    """Mean distance that DeepFool went, of the right images that it reached, pixels."""
+    return _ratio(pair, model, "deepfool_walked", "deepfool_reached", norm)
+
+
+def deepfool_ratio(pair: Pair, *, model: str, norm: str) -> Number:
+    """Mean distance of DeepFool over the mean linearised one, of the same images."""
+    return _ratio(pair, model, "deepfool_walked", "linearised_reached", norm)
+
+
+def _ratio(pair: Pair, model: str, above: str, below: str, norm: str) -> Number:
+    """The quotient of two means; the denominator may be the same for both norms."""
+    if norm not in NORMS:
+        raise ValueError(f"norm must be one of {', '.join(NORMS)}, got {norm!r}")
+    at, means = NORMS.index(norm), [mean(pair, model, name) for name in (above, below)]
+    over, under = means[0][..., at], means[1] if below == "distance_right" else means[1][..., at]
+    if (under == 0).any():
+        raise MeasureError(f"{model} has no image right: no mean distance")
+    return (over / under)[()]
+
+
+def distance_closer(pair: Pair, *, norm: str) -> Number:
+    """Mean linearised distance of SGD minus that of DP-SGD, pixels."""
+    sgd, dpsgd = (mean_distance(pair, model=model, norm=norm) for model in MODELS)
+    return sgd - dpsgd
+
+
+def distance_drop(pair: Pair, *, norm: str) -> Number:
+    """`distance_closer` in percent of SGD's distance."""
+    return 100 * distance_closer(pair, norm=norm) / mean_distance(pair, model="sgd", norm=norm)
+
+
+def deepfool_drop(pair: Pair, *, norm: str) -> Number:
+    """`distance_drop` with the distances that DeepFool went."""
+    sgd, dpsgd = (deepfool_distance(pair, model=model, norm=norm) for model in MODELS)
+    return 100 * (sgd - dpsgd) / sgd
+
+
+# -- curvature ----------------------------------------------------------------------------------
+
+
+@feature("hessian")
+def eigenvalues(record: Arrays) -> NDArray[Any]:
+    """Of the input Hessian, largest first, (K, N)."""
+    return record["hessian"]
+
+
+@feature("hessian")
+def eigenvalues_counted(record: Arrays) -> NDArray[Any]:
+    """How many eigenvalues are above a thousandth of the image's largest, (N,)."""
+    return (record["hessian"] > 1e-3 * record["hessian"][0]).sum(0)
+
+
+@feature("hessian")
+def eigenvalue_below_zero(record: Arrays) -> NDArray[Any]:
+    """1 where an eigenvalue is negative by more than rounding, else 0; less half an image, (N,).
+
+    So the mean is above 0 where at least one image of the record has one.
+    """
+    spectrum = record["hessian"]
+    found = spectrum[-1] < -ROUNDING * np.abs(spectrum).max(0)
+    return found - 0.5 / spectrum.shape[-1]
+
+
+@feature("crossed")
+def crossed_eigenvalues(record: Arrays) -> NDArray[Any]:
+    """Of the Hessian with the other model's probabilities, largest first, (K, N)."""
+    return record["crossed"]
+
+
+def eigenvalue_ratio(pair: Pair) -> Number:
+    """Largest eigenvalue of DP-SGD over that of SGD, each the mean over all images, decades."""
+    return _decades(pair)[..., 0][()]
+
+
+def eigenvalue_smallest_ratio(pair: Pair) -> Number:
+    """The smallest `eigenvalue_ratio` over the ranks below the number of classes, decades."""
+    return _decades(pair)[..., :-1].min(-1)[()]
+
+
+def _decades(pair: Pair) -> NDArray[Any]:
+    """log10 of DP-SGD's mean eigenvalues over SGD's, by rank; the last has no meaning."""
+    sgd, dpsgd = (np.abs(mean(pair, model, "eigenvalues")) for model in MODELS)
+    if not sgd[..., :-1].all() or not dpsgd[..., :-1].all():
+        raise MeasureError("an eigenvalue is zero in every image: it has no logarithm")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log10(dpsgd) - np.log10(sgd)
+
+
+def eigenvalues_near_zero(pair: Pair, *, pixels: int) -> Number:
+    """Share of the `pixels` eigenvalues at or below a thousandth of the largest, less one half.
+
+    The mean over images, of the model that has fewer of them.
+    """
+    most = np.stack([mean(pair, model, "eigenvalues_counted") for model in MODELS]).max(0)
+    return (0.5 - most / pixels)[()]
+
+
+def eigenvalues_negative(pair: Pair) -> Number:
+    """Share of images with an eigenvalue below zero by more than rounding, less half an image.
+
+    Of the model that has more of them.
+    """
+    return np.stack([mean(pair, model, "eigenvalue_below_zero") for model in MODELS]).max(0)[()]
+
+
+def ratio_from_jacobian(pair: Pair) -> Number:
+    """The part of `eigenvalue_ratio` that the Jacobians make, decades.
+
+    The change from SGD's Jacobian to DP-SGD's at the same probabilities, the mean of both
+    models' probabilities. The records must hold `crossed`.
+    """
+    return (_from_jacobian(pair, at="sgd") + _from_jacobian(pair, at="dpsgd")) / 2
+
+
+def ratio_from_confidence(pair: Pair) -> Number:
+    """The part of `eigenvalue_ratio` that the probabilities make: the rest, decades."""
+    return eigenvalue_ratio(pair) - ratio_from_jacobian(pair)
+
+
+def confidence_leads(pair: Pair) -> Number:
+    """`ratio_from_confidence` minus `ratio_from_jacobian`, decades: above 0, confidence leads."""
+    return ratio_from_confidence(pair) - ratio_from_jacobian(pair)
+
+
+def _from_jacobian(pair: Pair, *, at: str) -> Number:
+    """log10 of the largest eigenvalue with DP-SGD's Jacobian over that with SGD's, at one p."""
+    names = ("crossed_eigenvalues", "eigenvalues")
+    of_sgd, of_dpsgd = names if at == "dpsgd" else names[::-1]
+    sgd, dpsgd = mean(pair, "sgd", of_sgd), mean(pair, "dpsgd", of_dpsgd)
+    return (np.log10(dpsgd[..., 0]) - np.log10(sgd[..., 0]))[()]
+
+
+# -- cross-sections -----------------------------------------------------------------------------
+
+
+@feature("bend", "distance")
+def boundary_met(record: Arrays) -> NDArray[Any]:
+    """Right, and DeepFool found a boundary, (N,)."""
+    return record["distance"] > 0
+
+
+@feature("bend", "distance")
+def section_distance(record: Arrays) -> NDArray[Any]:
+    """l2 distance to that boundary, 0 where it is not `boundary_met`, (N,)."""
+    return np.where(boundary_met(record), record["distance"], 0)
+
+
+@feature("bend", "distance")
+def boundary_bent(record: Arrays) -> NDArray[Any]:
+    """`boundary_met`, and enough of the boundary lies in the plane to say how straight it is, (N,)."""
+    return boundary_met(record) & ~np.isnan(record["bend"])
+
+
+@feature("bend", "distance")
+def section_bend(record: Arrays) -> NDArray[Any]:
+    """How far that boundary is from a straight line, 0 where it is not `boundary_bent`, (N,)."""
+    return np.where(boundary_bent(record), np.nan_to_num(record["bend"]), 0)
+
+
+def mean_section_distance(pair: Pair, *, model: str) -> Number:
+    """Mean l2 distance of the right images to the boundary of their cross-sections, pixels."""
+    return _share(pair, model, "section_distance", "boundary_met")
+
+
+def mean_bend(pair: Pair, *, model: str) -> Number:
+    """Mean distance of the boundary from a straight line, in percent of the picture's extent."""
+    return 100 * _share(pair, model, "section_bend", "boundary_bent")
+
+
+def _share(pair: Pair, model: str, above: str, below: str) -> Number:
+    over, under = mean(pair, model, above), mean(pair, model, below)
+    if (under == 0).any():
+        raise MeasureError(f"{model}: no image has a boundary in its plane")
+    return (over / under)[()]
+
+
+def section_closer(pair: Pair) -> Number:
+    """`mean_section_distance` of SGD minus that of DP-SGD, pixels."""
+    sgd, dpsgd = (mean_section_distance(pair, model=model) for model in MODELS)
+    return sgd - dpsgd
+
+
+def section_more_curved(pair: Pair) -> Number:
+    """`mean_bend` of DP-SGD minus that of SGD, points of the extent."""
+    sgd, dpsgd = (mean_bend(pair, model=model) for model in MODELS)
+    return dpsgd - sgd
+
+
+ALL = (
+    mean_distance, deepfool_distance, deepfool_ratio, distance_closer, distance_drop,
+    deepfool_drop, eigenvalue_ratio, eigenvalue_smallest_ratio, eigenvalues_near_zero,
+    eigenvalues_negative, ratio_from_jacobian, ratio_from_confidence, confidence_leads,
+    mean_section_distance, mean_bend, section_closer, section_more_curved,
+)  # fmt: skip
