@@ -88,6 +88,7 @@ def apart(clip_norm: float, noise_std: float) -> Mechanism:
 # Table 2's settings, and C = 3.0 of Figure 3b, are the paper's; the other values are in no legend
 # that can be read, and were chosen so that the shape shows.
 TABLE_2 = (scaled(1.3, 0.8), scaled(1.3, 1.2), scaled(0.7, 1.0), scaled(1.5, 1.0))
+EITHER = (*TABLE_2, scaled(SIGMA, CLIP_NORM))  # noise or clipping norm moved
 SIGMAS = tuple(scaled(sigma, CLIP_NORM) for sigma in (0.4, 0.7, 1.0, 1.3, 1.5, 2.0, 3.0))
 CLIP_NORMS = tuple(scaled(SIGMA, c) for c in (0.3, 0.8, 1.0, 1.2, 2.0, 3.0))
 CLIPPING_ALONE = tuple(apart(c, SIGMA) for c in (0.1, 0.3, 0.8, 1.0, 1.2, 3.0, 10.0))

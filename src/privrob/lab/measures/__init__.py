@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from privrob.lab.measures import attacks, geometry
+from privrob.lab.measures import attacks, geometry, masking, sweeps
 from privrob.lab.measures.attacks import (
     clean_accuracy,
     clean_gap,
@@ -44,7 +44,10 @@ __all__ = [
     "pgd_accuracy", "pgd_ever_fooled_accuracy", "pgd_excess_gap", "pgd_gap", "resampled", "settled",
 ]  # fmt: skip
 
-MEASURES: dict[str, Callable[..., Number]] = {f.__name__: f for f in (*attacks.ALL, *geometry.ALL)}
+_DOMAINS = (attacks, geometry, masking, sweeps)
+MEASURES: dict[str, Callable[..., Number]] = {
+    f.__name__: f for domain in _DOMAINS for f in domain.ALL
+}
 
 
 def interval_over_images(name: str, pair: Pair, **arguments: Any) -> Interval:
