@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from math import isnan, nan
 from typing import Any
 
-from privrob.lab import measures, registry, verdicts
+from privrob.lab import joined, measures, registry, verdicts
 from privrob.lab.arithmetic import ARITHMETIC, Found, Printed, chance
 from privrob.lab.measures import MEASURES, MODELS, MeasureError, Settlement, Target
 from privrob.lab.registry import Variant
@@ -37,7 +37,7 @@ def runs(experiment: str, lab: Lab) -> list[Run]:
     """Every run of an experiment in profile paper, and at the paper's scale: what is evidence."""
     variants = registry.experiment(experiment).variants("paper")
     full = [v for v in variants if v.train.scale == "paper"]
-    return [Run(v, lab.lookup(v.spec), tuple(lab.plan([v.spec]))) for v in full]
+    return [Run(v, joined.lookup(lab, v), tuple(lab.plan([v.spec]))) for v in full]
 
 
 def _select(claim: Claim, found: Sequence[Run], reading: str) -> dict[int, dict[str, Run]]:
@@ -176,9 +176,15 @@ def _assessments(
         evidence = _derive(claim, printed)
         return (Assessment("", judge(claim, evidence), evidence),)
     runs_of = found[claim.experiment]
-    ran = [r for r in registry.READINGS if _select(claim, runs_of, r)]
+    ran = [r for r in registry.READINGS if _has_every_model(claim, runs_of, r)]
     readings = ran or [HEADLINE]
     return tuple(_assess(claim, runs_of, reading) for reading in readings)
+
+
+def _has_every_model(claim: Claim, found: Sequence[Run], reading: str) -> bool:
+    """Some seed of a reading is to have all that a claim reads: a sweep runs in one reading."""
+    groups = _select(claim, found, reading).values()
+    return any(group.keys() >= set(claim.models) for group in groups)
 
 
 def _derive(claim: Claim, printed: Printed) -> Evidence:

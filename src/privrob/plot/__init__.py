@@ -6,6 +6,7 @@ plot.gap_panel(bottom, gaps, anchors=[plot.Anchor(0.12, 15.4, "15.4")])
 plot.show(figure, alt="...", caption="Published and recorded: ...", stamp=stamp, data=rows)
 """
 
+from privrob.plot.counts import curve_rows_over, name_ticks
 from privrob.plot.curves import (
     Anchor,
     Curve,
@@ -34,10 +35,12 @@ __all__ = [
     "Value",
     "accuracy_curves",
     "curve_rows",
+    "curve_rows_over",
     "gap_panel",
     "image_strip",
     "inline_svg",
     "label_axes",
+    "name_ticks",
     "panels",
     "show",
     "style",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from privrob.lab.measures import attacks, geometry, masking, sweeps
+from privrob.lab.measures import attacks, corruptions, geometry, masking, steps, sweeps
 from privrob.lab.measures.attacks import (
     clean_accuracy,
     clean_gap,
@@ -44,9 +44,10 @@ __all__ = [
     "pgd_accuracy", "pgd_ever_fooled_accuracy", "pgd_excess_gap", "pgd_gap", "resampled", "settled",
 ]  # fmt: skip
 
-_DOMAINS = (attacks, geometry, masking, sweeps)
+_DOMAINS = (attacks, corruptions, geometry, masking, steps, sweeps)
 MEASURES: dict[str, Callable[..., Number]] = {
     f.__name__: f for domain in _DOMAINS for f in domain.ALL
+}
 }
 
 

@@ -1,0 +1,295 @@
+"""PGD steps until the network is fooled (Figure 4): curves, tables, the zoo's check."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from privrob import attacks, data, evaluate, plot
+from privrob.exhibits.check import Agreement, model
+from privrob.exhibits.groups import MODELS, Estimate, Group, _groups, quick
+from privrob.lab import questions, registry, study
+from privrob.lab.measures import MeasureError, Pair, base, steps
+from privrob.lab.recompute import ATTACK_SLACK
+from privrob.lab.run import Lab, open_store
+from privrob.lab.spec import Steps
+from privrob.lab.study import Row
+
+NAME = "tursynbek2020/steps"
+LIVE_EPS, LIVE_STEP_SIZES, LIVE_IMAGES = 0.3, (0.01, 0.02, 0.05), 100
+
+TableRow = dict[str, object]
+
+
+def step_groups(computed: Sequence[Row]) -> list[Group]:
+    """Recorded, then quick. The zoo's models are walked for a check alone: more takes minutes."""
+    return [*_groups(study.recorded(NAME), "recorded", ""), *quick(computed)]
+
+
+def grid_of(group: Group) -> tuple[list[float], list[float]]:
+    """The eps and the step sizes of a group."""
+    arrays = group.rows[0].result.arrays
+    return arrays["eps"].tolist(), arrays["step_sizes"].tolist()
+
+
+# -- curves -------------------------------------------------------------------------------------
+
+
+def standing_curves(groups: Sequence[Group], *, eps: float, step_size: float) -> list[plot.Curve]:
+    """Percent not fooled after each number of steps, of the images right to begin with."""
+    curves = []
+    for group in groups:
+        k = _place(grid_of(group)[1], step_size)
+        for name, label in MODELS.items():
+            e = group.estimate(
+                lambda p, m=name, k=k: 100 * steps.standing_share(p, model=m, eps=eps)[..., k, :]
+            )
+            curves.append(_curve(e, range(questions.MOST_STEPS + 1), group, name, label))
+    return curves
+
+
+def step_curves(groups: Sequence[Group], *, eps: float) -> list[plot.Curve]:
+    """Mean steps to success by step size; an image never fooled counts as the last step."""
+    curves = []
+    for group in groups:
+        for name, label in MODELS.items():
+            e = group.estimate(lambda p, m=name: steps.capped_steps(p, model=m, eps=eps))
+            curves.append(_curve(e, grid_of(group)[1], group, name, label))
+    return curves
+
+
+def standing_alt(groups: Sequence[Group], *, step_size: float) -> str:
+    """What the curves show, in words: how many are never fooled, and when half are."""
+    told = []
+    for group in groups:
+        for eps in grid_of(group)[0]:
+            for curve in standing_curves([group], eps=eps, step_size=step_size):
+                half = next((s for s, share in enumerate(curve.mean) if share <= 50), None)
+                when = "never" if half is None else f"by step {half}"
+                told.append(
+                    f"{curve.label} at ε = {eps:g}: half are fooled {when}, "
+                    f"{curve.mean[-1]:.0f} percent are never fooled"
+                )
+    return (
+        "Three panels, one for each radius: the share of images not fooled falls with the number "
+        f"of PGD steps. {'; '.join(told)}."
+    )
+
+
+def _curve(
+    e: Estimate | None, x: Sequence[float], group: Group, name: str, label: str
+) -> plot.Curve:
+    if e is None:
+        raise ValueError(f"{group.name}: {label} has no image right to begin with")
+    ends = (np.asarray(part, dtype=float).tolist() for part in (e.mean, e.low, e.high))
+    of = f"{label}, {group.source or group.tier}"
+    return plot.Curve(list(x), *ends, of, group.tier, group.source, name)
+
+
+def _place(values: Sequence[float], value: float) -> int:
+    found = np.flatnonzero(np.isclose(values, value, rtol=0, atol=base.SLACK))
+    if not found.size:
+        raise ValueError(f"no step size {value:g}: the results have {values}")
+    return int(found[0])
+
+
+# -- tables -------------------------------------------------------------------------------------
+
+
+def steps_table(groups: Sequence[Group]) -> list[TableRow]:
+    """A row for each group, eps and step size: never fooled, mean steps, and their difference."""
+    return [
+        {"evidence": group.name, "ε": f"{eps:g}", "step size": f"{size:g}"} | _counts(group, eps, k)
+        for group in groups
+        for eps in grid_of(group)[0]
+        for k, size in enumerate(grid_of(group)[1])
+    ]
+
+
+def _counts(group: Group, eps: float, k: int) -> TableRow:
+    def value(measure: Any, **of: Any) -> plot.Value | None:
+        e = group.estimate(lambda pair: measure(pair, eps=eps, **of)[..., k])
+        return None if e is None else _shown(e, group)
+
+    row: TableRow = {}
+    for word, measure in (
+        ("never fooled,\n%", steps.never_fooled_share),
+        ("steps,\nat least", steps.capped_steps),
+        ("steps, of\nthe fooled", steps.steps_of_fooled),
+    ):
+        row |= {f"{label}:\n{word}": value(measure, model=m) for m, label in MODELS.items()}
+    return row | {"SGD minus DP-SGD,\nsteps at least": value(steps.extra_steps)}
+
+
+def _shown(e: Estimate, group: Group) -> plot.Value:
+    facts: dict[str, Any] = {"tier": group.tier, "source": group.source, "digits": 1}
+    n = e.n if e.n > 1 else None
+    return plot.Value(float(e.mean), float(e.low), float(e.high), n, **facts)
+
+
+# -- image by image -----------------------------------------------------------------------------
+
+OUTCOMES = {
+    "dpsgd_first": "DP-SGD\nfirst, %",
+    "same_step": "same\nstep, %",
+    "sgd_first": "SGD\nfirst, %",
+    "neither": "neither\nfooled, %",
+}
+
+
+class Together(Group):
+    """A group whose pairs say, image by image, which of the two networks is fooled first."""
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        return [_together(pair) for pair in Group.pairs.func(self)]
+
+
+def first_to_fall(groups: Sequence[Group]) -> list[TableRow]:
+    """Which network is fooled in fewer steps, of the images that both have right to begin with.
+
+    No image needs a number of steps here: one that is never fooled comes after all others.
+    """
+    return [
+        {"evidence": group.name, "ε": f"{eps:g}", "step size": f"{size:g}"}
+        | _outcomes(Together(group.tier, group.source, group.reading, group.note, group.rows), j, k)
+        for group in groups
+        for j, eps in enumerate(grid_of(group)[0])
+        for k, size in enumerate(grid_of(group)[1])
+    ]
+
+
+def _outcomes(group: Group, j: int, k: int) -> TableRow:
+    row: TableRow = {}
+    for name, words in OUTCOMES.items():
+        e = group.estimate(lambda pair, n=name: outcome_share(pair, n)[..., j, k])
+        row[words] = None if e is None else _shown(e, group)
+    return row
+
+
+def outcome_share(pair: Pair, name: str) -> Any:
+    """Percent of the images that both have right to begin with, (E, A)."""
+    both = base.mean(pair, "both", "both")
+    if not (both > 0).all():
+        raise MeasureError("no image is right for both networks to begin with")
+    return 100 * base.mean(pair, "both", name) / both
+
+
+def _together(pair: Pair) -> Pair:
+    sgd, dpsgd = (pair[m]["first_success"].astype(float) for m in MODELS)
+    both = (sgd != 0) & (dpsgd != 0)
+    sgd, dpsgd = (np.where(first < 0, np.inf, first) for first in (sgd, dpsgd))
+    never = np.isinf(sgd) & np.isinf(dpsgd)
+    masks = {
+        "both": both,
+        "dpsgd_first": both & (dpsgd < sgd),
+        "same_step": both & (dpsgd == sgd) & ~never,
+        "sgd_first": both & (sgd < dpsgd),
+        "neither": both & never,
+    }
+    return {"both": {name: pair["sgd"][name] for name in ("eps", "step_sizes")} | masks}
+
+
+# -- one image on its way -----------------------------------------------------------------------
+
+
+def walk_strip(
+    networks: Mapping[str, nn.Module], x: Tensor, y: Tensor, *, walk: Mapping[str, Any]
+) -> tuple[Any, str, list[TableRow]]:
+    """One image (1, 1, H, W): before PGD, half way, and where it first fools each network.
+
+    `walk` has eps, step_size and steps. The figure, its alt text and its data.
+    """
+    images, titles, rows = [], [], []
+    for name, network in networks.items():
+        first = int(attacks.steps_to_success(network, x, y, **walk))
+        last = walk["steps"] if first < 0 else first
+        frames = sorted({0, last // 2, last})
+        asked = {"eps": walk["eps"], "step_size": walk["step_size"]}
+        trace = attacks.pgd_trace(network, x, y, snapshots=[n for n in frames if n] or [1], **asked)
+        for n in frames:
+            seen = trace.x_at[n] if n else x
+            answer = int(evaluate.logits(network, seen).argmax())
+            images.append(seen[0, 0].cpu().numpy())
+            titles.append(f"{MODELS[name]}, step {n}\nsays {answer}")
+            rows.append({"model": name, "step": n, "answer": answer, "label": int(y)})
+    figure = plot.image_strip(np.stack(images), titles, per_row=3)
+    told = "; ".join(t.replace("\n", " ") for t in titles)
+    return figure, f"The digit {int(y)} on its way through PGD. {told}.", rows
+
+
+# -- the zoo against the records ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StepAgreement(Agreement):
+    """Steps to success of one zoo model against its record."""
+
+    @property
+    def holds(self) -> bool:
+        """Nothing differs but where an iterate lies so near the boundary that rounding decides.
+
+        Each image is walked several times, and on each walk the step may turn: few may.
+        """
+        return not self.beyond and self.differ <= max(1, self.answers // 25)
+
+
+def step_agreements(*, device: str = "auto") -> list[Agreement]:
+    """The zoo's models walked now beside their records: the first images, at LIVE_EPS."""
+    records = {_id(row): row for row in study.recorded(NAME)}
+    return [_agree(now, records[_id(now)]) for now in live_steps(device) if _id(now) in records]
+
+
+def live_steps(device: str) -> list[Row]:
+    """A part of the experiment on the embedded slice, for models whose weights are kept."""
+    lab = Lab(open_store("quick"), on=device)
+    variants = [replace(v, spec=_cut(v.spec)) for v in registry.experiment(NAME).variants("live")]
+    study.discard_stale(lab, [v.spec for v in variants])
+    found = [(v, lab.lookup(v.train)) for v in variants]
+    kept = [v for v, trained in found if trained and lab.store.weights(trained.record)]
+    return [Row(v, lab.get(v.spec)) for v in kept]
+
+
+def _cut(spec: Any) -> Steps:
+    assert isinstance(spec, Steps)
+    first = replace(spec.data, test=LIVE_IMAGES)
+    return replace(spec, data=first, eps=(LIVE_EPS,), step_sizes=LIVE_STEP_SIZES)
+
+
+def _id(row: Row) -> tuple[object, ...]:
+    v = row.variant
+    return v.model, v.reading, v.seed, v.note
+
+
+def _agree(now: Row, then: Row) -> Agreement:
+    arrays = then.result.arrays
+    sizes = [_place(arrays["step_sizes"].tolist(), a) for a in LIVE_STEP_SIZES]
+    at = int(np.flatnonzero(np.isclose(arrays["eps"], LIVE_EPS))[0])
+    mine = now.result.arrays["first_success"][0]
+    its = arrays["first_success"][at][sizes, : mine.shape[-1]]
+    apart = np.argwhere(mine != its)
+    beyond = [
+        (int(i), LIVE_EPS, LIVE_STEP_SIZES[k])
+        for k, i in apart.tolist()
+        if abs(_margin_at(now, i, LIVE_STEP_SIZES[k], (mine[k, i], its[k, i]))) > ATTACK_SLACK
+    ]
+    v, images = now.variant, len({i for _, i in apart.tolist()})
+    counts = (mine.shape[-1], mine.size, len(apart), images)
+    return StepAgreement(v.reading, v.model, *counts, beyond)
+
+
+def _margin_at(row: Row, image: int, step_size: float, firsts: Sequence[int]) -> float:
+    """The margin of an image at the step at which one walk was fooled and the other was not."""
+    network, test = model(row), data.load("mnist_slice").test
+    x, y = test.x[image : image + 1].float() / 255, test.y[image : image + 1]
+    step = min(int(s) if s >= 0 else questions.MOST_STEPS for s in firsts)
+    if step == 0:
+        g = evaluate.logits(network, x)
+    else:
+        walk = {"eps": LIVE_EPS, "step_size": step_size, "snapshots": [step]}
+        g = attacks.pgd_trace(network, x, y, **walk).logits_at[step]
+    others = g.scatter(1, y[:, None], -np.inf).amax(1)
+    return float(g[0, int(y)] - others[0])
