@@ -20,7 +20,8 @@ def composed(draws: str, *, sigma: float) -> float:
     """Epsilon of T updates from the losses log(P / Q) of outputs of P, rounded without bias."""
     q = T["sample_rate"]
     x = np.linspace(-1 - 10 * sigma, 1 + 10 * sigma, 400_001)
-    density = {m: (1 - q) * stats.norm.pdf(x, 0, sigma) + q * stats.norm.pdf(x, m, sigma) for m in (-1, 0, 1)}  # fmt: skip
+    noise = {m: stats.norm.pdf(x, m, sigma) for m in (-1, 0, 1)}
+    density = {m: (1 - q) * noise[0] + q * noise[m] for m in noise}
     p, other = {"with": (1, 0), "without": (0, 1), "replaced": (1, -1)}[draws]
     place = np.log(density[p] / density[other]) / STEP
     low = np.floor(place).astype(int)

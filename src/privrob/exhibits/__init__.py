@@ -6,6 +6,18 @@ plot.show(figure, ..., stamp=exhibits.stamp(groups, command))
 """
 
 from privrob.exhibits import answers, controls
+from privrob.exhibits.accounting import (
+    POISSON,
+    accounting_stamp,
+    adjacencies_told,
+    ladder,
+    model_budgets,
+    other_adjacencies,
+    paper_training,
+    sweep,
+    sweep_curves,
+    sweep_told,
+)
 from privrob.exhibits.check import Agreement, agreement_table, agreements, images, model
 from privrob.exhibits.corruptions import (
     base_groups,
@@ -37,12 +49,13 @@ from privrob.exhibits.steps import (
     grid_of,
     standing_alt,
     standing_curves,
-    step_agreements,
     step_curves,
     step_groups,
     steps_table,
+    steps_told,
     walk_strip,
 )
+from privrob.exhibits.steps_zoo import live_step_groups, step_agreements
 from privrob.exhibits.table2 import (
     contradictions,
     gap_summary,
@@ -68,12 +81,15 @@ from privrob.exhibits.tables import (
 
 __all__ = [
     "MODELS",
+    "POISSON",
     "Agreement",
     "Estimate",
     "Group",
     "Headline",
+    "accounting_stamp",
     "accuracy",
     "accuracy_curves",
+    "adjacencies_told",
     "agreement_table",
     "agreements",
     "answers",
@@ -100,12 +116,17 @@ __all__ = [
     "headline",
     "held",
     "images",
+    "ladder",
     "lead",
     "live",
     "live_stand_ins",
+    "live_step_groups",
     "measured",
     "model",
+    "model_budgets",
+    "other_adjacencies",
     "other_readings",
+    "paper_training",
     "pgd_variants",
     "pick",
     "print_stamp",
@@ -121,7 +142,11 @@ __all__ = [
     "step_curves",
     "step_groups",
     "steps_table",
+    "steps_told",
     "strip",
+    "sweep",
+    "sweep_curves",
+    "sweep_told",
     "table2_base",
     "table2_drops",
     "table2_statements",

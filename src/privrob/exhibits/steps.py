@@ -1,25 +1,19 @@
 """PGD steps until the network is fooled (Figure 4): curves, tables, the zoo's check."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
-from privrob import attacks, data, evaluate, plot
-from privrob.exhibits.check import Agreement, model
+from privrob import attacks, evaluate, plot
 from privrob.exhibits.groups import MODELS, Estimate, Group, _groups, quick
-from privrob.lab import questions, registry, study
+from privrob.lab import questions, study
 from privrob.lab.measures import MeasureError, Pair, base, steps
-from privrob.lab.recompute import ATTACK_SLACK
-from privrob.lab.run import Lab, open_store
-from privrob.lab.spec import Steps
 from privrob.lab.study import Row
 
 NAME = "tursynbek2020/steps"
-LIVE_EPS, LIVE_STEP_SIZES, LIVE_IMAGES = 0.3, (0.01, 0.02, 0.05), 100
 
 TableRow = dict[str, object]
 
@@ -42,7 +36,7 @@ def standing_curves(groups: Sequence[Group], *, eps: float, step_size: float) ->
     """Percent not fooled after each number of steps, of the images right to begin with."""
     curves = []
     for group in groups:
-        k = _place(grid_of(group)[1], step_size)
+        k = place_of(grid_of(group)[1], step_size)
         for name, label in MODELS.items():
             e = group.estimate(
                 lambda p, m=name, k=k: 100 * steps.standing_share(p, model=m, eps=eps)[..., k, :]
@@ -89,7 +83,8 @@ def _curve(
     return plot.Curve(list(x), *ends, of, group.tier, group.source, name)
 
 
-def _place(values: Sequence[float], value: float) -> int:
+def place_of(values: Sequence[float], value: float) -> int:
+    """Where a step size stands; ValueError naming those there are."""
     found = np.flatnonzero(np.isclose(values, value, rtol=0, atol=base.SLACK))
     if not found.size:
         raise ValueError(f"no step size {value:g}: the results have {values}")
@@ -107,6 +102,32 @@ def steps_table(groups: Sequence[Group]) -> list[TableRow]:
         for eps in grid_of(group)[0]
         for k, size in enumerate(grid_of(group)[1])
     ]
+
+
+def steps_told(groups: Sequence[Group]) -> str:
+    """What each difference of the means rests on: images never fooled, or later success."""
+    return " ".join(_rests_on(group, eps) for group in groups for eps in grid_of(group)[0])
+
+
+def _rests_on(group: Group, eps: float) -> str:
+    def fooled(pair: Pair) -> Any:
+        sgd, dpsgd = (steps.steps_of_fooled(pair, model=m, eps=eps) for m in MODELS)
+        return (sgd - dpsgd).mean(-1)
+
+    whole = group.estimate(lambda p: steps.mean_extra_steps(p, eps=eps))
+    some = group.estimate(fooled)
+    about = f"{group.name[0].upper()}{group.name[1:]}, ε = {eps:g}"
+    if whole is None or some is None:
+        return f"{about}: one of the networks is never fooled."
+    return (
+        f"{about}: SGD minus DP-SGD, the mean over the step sizes, is {_interval(whole)} steps; "
+        f"without images never fooled, {_interval(some)}."
+    )
+
+
+def _interval(e: Estimate) -> str:
+    text = f"{e.mean:.1f} [{e.low:.1f}, {e.high:.1f}]"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _counts(group: Group, eps: float, k: int) -> TableRow:
@@ -219,77 +240,3 @@ def walk_strip(
     figure = plot.image_strip(np.stack(images), titles, per_row=3)
     told = "; ".join(t.replace("\n", " ") for t in titles)
     return figure, f"The digit {int(y)} on its way through PGD. {told}.", rows
-
-
-# -- the zoo against the records ----------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class StepAgreement(Agreement):
-    """Steps to success of one zoo model against its record."""
-
-    @property
-    def holds(self) -> bool:
-        """Nothing differs but where an iterate lies so near the boundary that rounding decides.
-
-        Each image is walked several times, and on each walk the step may turn: few may.
-        """
-        return not self.beyond and self.differ <= max(1, self.answers // 25)
-
-
-def step_agreements(*, device: str = "auto") -> list[Agreement]:
-    """The zoo's models walked now beside their records: the first images, at LIVE_EPS."""
-    records = {_id(row): row for row in study.recorded(NAME)}
-    return [_agree(now, records[_id(now)]) for now in live_steps(device) if _id(now) in records]
-
-
-def live_steps(device: str) -> list[Row]:
-    """A part of the experiment on the embedded slice, for models whose weights are kept."""
-    lab = Lab(open_store("quick"), on=device)
-    variants = [replace(v, spec=_cut(v.spec)) for v in registry.experiment(NAME).variants("live")]
-    study.discard_stale(lab, [v.spec for v in variants])
-    found = [(v, lab.lookup(v.train)) for v in variants]
-    kept = [v for v, trained in found if trained and lab.store.weights(trained.record)]
-    return [Row(v, lab.get(v.spec)) for v in kept]
-
-
-def _cut(spec: Any) -> Steps:
-    assert isinstance(spec, Steps)
-    first = replace(spec.data, test=LIVE_IMAGES)
-    return replace(spec, data=first, eps=(LIVE_EPS,), step_sizes=LIVE_STEP_SIZES)
-
-
-def _id(row: Row) -> tuple[object, ...]:
-    v = row.variant
-    return v.model, v.reading, v.seed, v.note
-
-
-def _agree(now: Row, then: Row) -> Agreement:
-    arrays = then.result.arrays
-    sizes = [_place(arrays["step_sizes"].tolist(), a) for a in LIVE_STEP_SIZES]
-    at = int(np.flatnonzero(np.isclose(arrays["eps"], LIVE_EPS))[0])
-    mine = now.result.arrays["first_success"][0]
-    its = arrays["first_success"][at][sizes, : mine.shape[-1]]
-    apart = np.argwhere(mine != its)
-    beyond = [
-        (int(i), LIVE_EPS, LIVE_STEP_SIZES[k])
-        for k, i in apart.tolist()
-        if abs(_margin_at(now, i, LIVE_STEP_SIZES[k], (mine[k, i], its[k, i]))) > ATTACK_SLACK
-    ]
-    v, images = now.variant, len({i for _, i in apart.tolist()})
-    counts = (mine.shape[-1], mine.size, len(apart), images)
-    return StepAgreement(v.reading, v.model, *counts, beyond)
-
-
-def _margin_at(row: Row, image: int, step_size: float, firsts: Sequence[int]) -> float:
-    """The margin of an image at the step at which one walk was fooled and the other was not."""
-    network, test = model(row), data.load("mnist_slice").test
-    x, y = test.x[image : image + 1].float() / 255, test.y[image : image + 1]
-    step = min(int(s) if s >= 0 else questions.MOST_STEPS for s in firsts)
-    if step == 0:
-        g = evaluate.logits(network, x)
-    else:
-        walk = {"eps": LIVE_EPS, "step_size": step_size, "snapshots": [step]}
-        g = attacks.pgd_trace(network, x, y, **walk).logits_at[step]
-    others = g.scatter(1, y[:, None], -np.inf).amax(1)
-    return float(g[0, int(y)] - others[0])

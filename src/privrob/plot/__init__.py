@@ -6,7 +6,7 @@ plot.gap_panel(bottom, gaps, anchors=[plot.Anchor(0.12, 15.4, "15.4")])
 plot.show(figure, alt="...", caption="Published and recorded: ...", stamp=stamp, data=rows)
 """
 
-from privrob.plot.counts import curve_rows_over, name_ticks
+from privrob.plot.counts import budget_panel, curve_rows_over, name_ticks
 from privrob.plot.curves import (
     Anchor,
     Curve,
@@ -34,6 +34,7 @@ __all__ = [
     "Tier",
     "Value",
     "accuracy_curves",
+    "budget_panel",
     "curve_rows",
     "curve_rows_over",
     "gap_panel",

@@ -38,7 +38,8 @@ from privrob.lab.measures.readings import Candidate, Settlement, Target, settled
 from privrob.stats import LEVEL, Interval
 
 __all__ = [
-    "MEASURES", "MODELS", "NORMS", "RESAMPLES", "Candidate", "Interval", "MeasureError", "Number", "Pair",
+    "MEASURES", "MODELS", "NORMS", "RESAMPLES", "Candidate", "Interval", "MeasureError", "Number",
+    "Pair",
     "Settlement", "Target", "clean_accuracy", "clean_gap", "fgsm_eps_to_half", "fgsm_excess_gap",
     "fgsm_gap", "fgsm_largest_gap_at", "fgsm_smallest_excess", "images", "interval_over_images",
     "pgd_accuracy", "pgd_ever_fooled_accuracy", "pgd_excess_gap", "pgd_gap", "resampled", "settled",
@@ -47,7 +48,6 @@ __all__ = [
 _DOMAINS = (attacks, corruptions, geometry, masking, steps, sweeps)
 MEASURES: dict[str, Callable[..., Number]] = {
     f.__name__: f for domain in _DOMAINS for f in domain.ALL
-}
 }
 
 

@@ -207,7 +207,7 @@ def section_distance(record: Arrays) -> NDArray[Any]:
 
 @feature("bend", "distance")
 def boundary_bent(record: Arrays) -> NDArray[Any]:
-    """`boundary_met`, and enough of the boundary lies in the plane to say how straight it is, (N,)."""
+    """`boundary_met`, and enough of it lies in the plane to say how straight it is, (N,)."""
     return boundary_met(record) & ~np.isnan(record["bend"])
 
 
