@@ -5,6 +5,7 @@ import pytest
 
 from privrob.lab import measures, registry, trainings
 from privrob.lab.measures import MEASURES, Interval, Target, settled
+from privrob.lab.tasks import probes
 
 EPS = np.array([0.0, 0.1, 0.2, 0.1 + 0.2])  # 0.30000000000000004 is the 0.3 of a claim
 STEPS = np.array([30, 40])
@@ -133,6 +134,21 @@ CASES = {
     "gap_grows_excess": {"least": 0.9},
     "gap_lead": {"corruptions": ["brightness", "fog", "frost"]},
     "smallest_corruption_drop_step": {},
+    "fgsm_accuracy_slope": {"eps": 0.1},
+    "fgsm_gap_slope": {"eps": 0.2},
+    "fgsm_clip_over_noise": {"eps": 0.1, "sigma": 1.0, "clip_norm": 1.0},
+    "fgsm_plateau": {"start": 0.2, "end": 0.3, "most": 1.0, "chance": 10.0},
+    "fgsm_lead": {"eps": 0.3},
+    "fgsm_rise_needs_noise": {"eps": 0.3},
+    "masking_accuracy": {"model": "dpsgd", "attack": "every_attack", "eps": 0.1},
+    "masking_excess": {"model": "dpsgd", "attack": "pgd", "over": "square", "eps": 0.2},
+    "masking_kept": {"model": "dpsgd", "eps": 0.3, "share": 0.5},
+}
+SWEPT = {  # the variants that a measure reads beside SGD
+    "fgsm_accuracy_slope": ("sigma 1, C 1", "sigma 2, C 1"),
+    "fgsm_gap_slope": ("C 1, noise 1", "C 3, noise 1", "C 10, noise 1"),
+    "fgsm_clip_over_noise": ("sigma 1, C 1", "sigma 2, C 1", "sigma 1, C 2"),
+    "fgsm_rise_needs_noise": ("C 1, noise 1", "C 9, noise 9", "C 9, noise 1"),
 }
 
 
@@ -159,7 +175,11 @@ def random_pair(name: str, *, n: int) -> dict:
         return {m: {"correct_test": rng.random(n) < 0.8} for m in measures.MODELS}
     if name.startswith("pgd"):
         return {m: pgd_record(rng, n=n) for m in measures.MODELS}
-    levels = {"sgd": [0.95, 0.8, 0.6, 0.2], "dpsgd": [0.9, 0.6, 0.4, 0.1]}
+    if name.startswith("masking"):
+        attacks = {a: rng.random((4, n)) < 0.8 for a in probes.ATTACKS}
+        return {m: attacks | {"eps": EPS} for m in measures.MODELS}
+    levels = {"sgd": [0.95, 0.8, 0.6, 0.2]}
+    levels |= {variant: [0.9, 0.6, 0.4, 0.1] for variant in SWEPT.get(name, ("dpsgd",))}
     return {
         m: {"eps": EPS, "correct": rng.random((4, n)) < np.array(p)[:, None]}
         for m, p in levels.items()

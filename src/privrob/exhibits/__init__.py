@@ -43,6 +43,17 @@ from privrob.exhibits.figures import (
     strip,
 )
 from privrob.exhibits.groups import MODELS, Estimate, Group, gather, live, pick, quick, the_quick
+from privrob.exhibits.masking import (
+    Scaled,
+    concluded,
+    confidence_margin,
+    finding,
+    findings,
+    looked_into,
+    networks,
+    saturation,
+    show_attacks,
+)
 from privrob.exhibits.notes import Headline, headline, held, sentence
 from privrob.exhibits.steps import (
     first_to_fall,
@@ -56,6 +67,7 @@ from privrob.exhibits.steps import (
     walk_strip,
 )
 from privrob.exhibits.steps_zoo import live_step_groups, step_agreements
+from privrob.exhibits.sweeps import measured_rows, mechanisms, over, said, show_sweep
 from privrob.exhibits.table2 import (
     contradictions,
     gap_summary,
@@ -86,6 +98,7 @@ __all__ = [
     "Estimate",
     "Group",
     "Headline",
+    "Scaled",
     "accounting_stamp",
     "accuracy",
     "accuracy_curves",
@@ -100,6 +113,8 @@ __all__ = [
     "budgets",
     "claim",
     "clean_anchors",
+    "concluded",
+    "confidence_margin",
     "contradictions",
     "controls",
     "corruption_agreements",
@@ -107,6 +122,8 @@ __all__ = [
     "corruption_groups",
     "corruption_seed",
     "diagnostics",
+    "finding",
+    "findings",
     "first_to_fall",
     "gap_anchors",
     "gap_curves",
@@ -121,19 +138,28 @@ __all__ = [
     "live",
     "live_stand_ins",
     "live_step_groups",
+    "looked_into",
     "measured",
+    "measured_rows",
+    "mechanisms",
     "model",
     "model_budgets",
+    "networks",
     "other_adjacencies",
     "other_readings",
+    "over",
     "paper_training",
     "pgd_variants",
     "pick",
     "print_stamp",
     "printed",
     "quick",
+    "said",
+    "saturation",
     "sentence",
     "settings",
+    "show_attacks",
+    "show_sweep",
     "stamp",
     "stand_in_words",
     "standing_alt",

@@ -94,15 +94,17 @@ def _with_clean(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 # -- gathering ----------------------------------------------------------------------------------
 
 
-def gather(name: str, computed: Sequence[Row] = (), *, device: str = "auto") -> list[Group]:
+def gather(
+    name: str, computed: Sequence[Row] = (), *, device: str = "auto", zoo: bool = True
+) -> list[Group]:
     """All evidence on an experiment: recorded, then zoo, then what a notebook just `computed`.
 
-    Recorded values are those that are there; the zoo's models are attacked now. Rows of `computed`
-    that are not reduced are left out: in profile paper they are records.
+    Recorded values are those that are there; the zoo's models are attacked now, where `zoo` says
+    so. Rows of `computed` that are not reduced are left out: in profile paper they are records.
     """
     return [
         *_groups(study.recorded(name), "recorded", ""),
-        *_groups(live(name, device=device), "executed", "zoo"),
+        *_groups(live(name, device=device) if zoo else [], "executed", "zoo"),
         *quick(computed),
     ]
 

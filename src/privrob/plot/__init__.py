@@ -15,11 +15,13 @@ from privrob.plot.curves import (
     curve_rows,
     gap_panel,
 )
+from privrob.plot.dots import Dots, dot_columns
 from privrob.plot.images import image_strip
 from privrob.plot.show import Figure, Value, show, table
 from privrob.plot.stamp import Stamp, to_csv
 from privrob.plot.style import label_axes, panels, style
 from privrob.plot.svg import inline_svg
+from privrob.plot.sweeps import sweep_curves
 from privrob.plot.tiers import SOURCES, STYLESHEET, TIERS, Tier
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "TIERS",
     "Anchor",
     "Curve",
+    "Dots",
     "Figure",
     "Reference",
     "Stamp",
@@ -37,6 +40,7 @@ __all__ = [
     "budget_panel",
     "curve_rows",
     "curve_rows_over",
+    "dot_columns",
     "gap_panel",
     "image_strip",
     "inline_svg",
@@ -45,6 +49,7 @@ __all__ = [
     "panels",
     "show",
     "style",
+    "sweep_curves",
     "table",
     "to_csv",
 ]

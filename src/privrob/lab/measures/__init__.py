@@ -34,16 +34,44 @@ from privrob.lab.measures.base import (
     resampled,
 )
 from privrob.lab.measures.geometry import NORMS
+from privrob.lab.measures.masking import masking_accuracy, masking_excess, masking_kept
 from privrob.lab.measures.readings import Candidate, Settlement, Target, settled
+from privrob.lab.measures.sweeps import fgsm_accuracy_slope, fgsm_gap_slope
 from privrob.stats import LEVEL, Interval
 
 __all__ = [
-    "MEASURES", "MODELS", "NORMS", "RESAMPLES", "Candidate", "Interval", "MeasureError", "Number",
+    "MEASURES",
+    "MODELS",
+    "NORMS",
+    "RESAMPLES",
+    "Candidate",
+    "Interval",
+    "MeasureError",
+    "Number",
     "Pair",
-    "Settlement", "Target", "clean_accuracy", "clean_gap", "fgsm_eps_to_half", "fgsm_excess_gap",
-    "fgsm_gap", "fgsm_largest_gap_at", "fgsm_smallest_excess", "images", "interval_over_images",
-    "pgd_accuracy", "pgd_ever_fooled_accuracy", "pgd_excess_gap", "pgd_gap", "resampled", "settled",
-]  # fmt: skip
+    "Settlement",
+    "Target",
+    "clean_accuracy",
+    "clean_gap",
+    "fgsm_accuracy_slope",
+    "fgsm_eps_to_half",
+    "fgsm_excess_gap",
+    "fgsm_gap",
+    "fgsm_gap_slope",
+    "fgsm_largest_gap_at",
+    "fgsm_smallest_excess",
+    "images",
+    "interval_over_images",
+    "masking_accuracy",
+    "masking_excess",
+    "masking_kept",
+    "pgd_accuracy",
+    "pgd_ever_fooled_accuracy",
+    "pgd_excess_gap",
+    "pgd_gap",
+    "resampled",
+    "settled",
+]
 
 _DOMAINS = (attacks, corruptions, geometry, masking, steps, sweeps)
 MEASURES: dict[str, Callable[..., Number]] = {

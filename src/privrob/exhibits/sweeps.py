@@ -1,0 +1,212 @@
+"""Figures 3 and 7: DP-SGD with several mechanisms beside the same SGD, under FGSM.
+
+A panel is an experiment, its groups one for each mechanism; nothing is drawn for what was not run.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import inf
+from typing import Any
+
+from privrob import plot, privacy
+from privrob.exhibits.figures import accuracy, stamp
+from privrob.exhibits.groups import Estimate, Group
+from privrob.exhibits.notes import sentence
+from privrob.exhibits.tables import DELTAS
+from privrob.lab import costs, registry
+from privrob.lab.measures.sweeps import settings
+from privrob.lab.registry import Variant
+from privrob.lab.run import sizes
+from privrob.lab.spec import DpSgd, Train
+from privrob.training.loop import updates_per_epoch
+
+Row = dict[str, object]
+SWEPT = {"noise": "sigma", "clip": "C", "clip-alone": "C", "large-clip": "C"}  # of each panel
+SIGNS = {"sigma": "σ", "C": "C"}
+PRV_UP_TO = 50.0  # numerical composition takes minutes for a budget in the hundreds
+
+
+# -- curves -------------------------------------------------------------------------------------
+
+
+def sweep(name: str, groups: Sequence[Group]) -> tuple[plot.Curve, list[plot.Curve]]:
+    """SGD's curve, and DP-SGD's by the swept value, of groups of one tier."""
+    curves = [_curve(g, "dpsgd", label(name, g.note)) for g in groups]
+    return _curve(groups[0], "sgd", "SGD"), curves
+
+
+def label(name: str, note: str) -> str:
+    """'σ 0.7' or 'C 3': what a curve of a panel is called."""
+    swept = SWEPT[name]
+    value = settings(note)[swept]
+    return "no clipping" if value == inf else f"{SIGNS[swept]} {value:g}"
+
+
+def _curve(group: Group, model: str, label: str) -> plot.Curve:
+    e = _estimate(group, model)
+    eps = group.rows[0].result.arrays["eps"].tolist()
+    ends = (e.mean.tolist(), e.low.tolist(), e.high.tolist())
+    return plot.Curve(eps, *ends, label, group.tier, group.source, model)
+
+
+def _estimate(group: Group, model: str) -> Estimate:
+    e = group.estimate(lambda pair: accuracy(pair, model))
+    assert e is not None  # shares are never missing
+    return e
+
+
+def over(groups: Iterable[Group]) -> str:
+    """What the intervals of a panel's curves are over, as a sentence."""
+    n = sorted({len(g.seeds) for g in groups})
+    if n == [1]:
+        return "One seed: 95 % intervals are over its test images, and not over trainings."
+    counts = " or ".join(map(str, n))
+    return f"95 % intervals are over seeds ({counts}), of one seed over its test images."
+
+
+def alt(name: str, groups: Sequence[Group], *, eps: Sequence[float]) -> str:
+    """What a panel shows, in words: each curve's accuracy at some radii."""
+    shown = [("SGD", groups[0], "sgd")] + [(label(name, g.note), g, "dpsgd") for g in groups]
+    told = (f"{text}: {', '.join(_at(g, m, eps))} %" for text, g, m in shown)
+    radii = ", ".join(f"{e:g}" for e in eps)
+    return f"Accuracy over the radius of the perturbation, at {radii}. {'; '.join(told)}."
+
+
+def _at(group: Group, model: str, eps: Sequence[float]) -> list[str]:
+    mean = _estimate(group, model).mean
+    grid = group.rows[0].result.arrays["eps"]
+    return [f"{mean[abs(grid - e).argmin()]:.1f}" for e in eps]
+
+
+# -- tables -------------------------------------------------------------------------------------
+
+
+def mechanisms(name: str, groups: Sequence[Group], *, eps: Sequence[float]) -> list[Row]:
+    """A row for SGD and each mechanism of a panel: what it costs in privacy, what FGSM leaves.
+
+    Of what was not run stands the cost in computing.
+    """
+    there = {g.note: g for g in groups}
+    wanted = _wanted(name)
+    rows: list[Row] = [{"model": "SGD"} | _values(groups[0], "sgd", eps)] if groups else []
+    for note, variant in wanted.items():
+        row: Row = {"model": f"DP\N{NON-BREAKING HYPHEN}SGD, {label(name, note)}"}
+        row |= _privacy(variant.train)
+        found = there.get(note)
+        rows.append(
+            row | (_values(found, "dpsgd", eps) if found else {"not attempted": _cost(variant)})
+        )
+    return rows
+
+
+def measured_rows(name: str, groups: Sequence[Group], *, eps: Sequence[float]) -> list[Row]:
+    """A row for each of a panel's DP-SGD models, as `mechanisms`, without budgets."""
+    return [
+        {"model": f"DP\N{NON-BREAKING HYPHEN}SGD, {g.note}"} | _values(g, "dpsgd", eps)
+        for g in groups
+    ]
+
+
+def _wanted(name: str) -> dict[str, Variant]:
+    """DP-SGD's variants of a panel in the paper's profile, on the first seed."""
+    every = registry.experiment(f"tursynbek2020/{name}").variants("paper", seed=registry.LIVE_SEED)
+    return {v.note: v for v in every if v.model == "dpsgd"}
+
+
+def _values(group: Group, model: str, eps: Sequence[float]) -> Row:
+    e = _estimate(group, model)
+    grid = group.rows[0].result.arrays["eps"]
+    facts: dict[str, Any] = {"tier": group.tier, "source": group.source, "digits": 1}
+    row: Row = {}
+    for radius in eps:
+        i = abs(grid - radius).argmin()
+        ends = (float(e.mean[i]), float(e.low[i]), float(e.high[i]))
+        head = f"ε = {radius:g},\npercent" if radius else "clean,\npercent"
+        row[head] = plot.Value(*ends, e.n if e.n > 1 else None, **facts)
+    flat = max(100 * float(pair[model]["zero_gradient"].mean()) for pair in group.pairs)
+    return row | {"zero input\ngradient, %": plot.Value(flat, **facts)}
+
+
+def _cost(variant: Variant) -> str:
+    train = variant.train
+    return f"about {costs.minutes(train, images=sizes(train.data)):.0f} minutes a seed"
+
+
+def _privacy(train: Train) -> Row:
+    t = _private(train)
+    return {"noise /\nclipping": f"{t.noise_multiplier:.3g}"} | {
+        f"ε_DP,\nδ = {delta:.0e}".replace("e-0", "e\N{NON-BREAKING HYPHEN}"): plot.Value(
+            budget(train, delta=delta), tier="derived"
+        )
+        for delta in DELTAS
+    }
+
+
+def _private(train: Train) -> DpSgd:
+    if not isinstance(train.training, DpSgd):
+        raise ValueError("SGD has no budget")
+    return train.training
+
+
+def budget(train: Train, *, delta: float) -> float:
+    """The privacy budget of a DP-SGD run: PRV, or RDP where that is above `PRV_UP_TO`."""
+    t = _private(train)
+    updates = t.epochs * updates_per_epoch(sizes(train.data)[0], batch_size=t.batch_size)
+    run = {"noise_multiplier": t.noise_multiplier, "sample_rate": t.sample_rate}
+    bound = privacy.epsilon(**run, updates=updates, delta=delta, accountant="rdp")
+    if bound > PRV_UP_TO:
+        return bound
+    return privacy.epsilon(**run, updates=updates, delta=delta, accountant="prv")
+
+
+# -- words --------------------------------------------------------------------------------------
+
+
+def said(name: str, groups: Sequence[Group], *, eps: float) -> plot.Figure:
+    """A sentence on a panel, from its outermost curves, and what was not attempted."""
+    wanted = _wanted(name)
+    missing = [label(name, note) for note in wanted if note not in {g.note for g in groups}]
+    left = f" Not attempted: {', '.join(missing)}." if missing else ""
+    if not groups:
+        return sentence(f"Nothing of this panel is recorded here.{left}")
+    first, last = groups[0], groups[-1]
+    ends = [(label(name, g.note), _at(g, "dpsgd", (0.0, eps))) for g in (first, last)]
+    reference = _at(first, "sgd", (0.0, eps))
+    costs_ = [budget(wanted[g.note].train, delta=DELTAS[0]) for g in groups]
+    text = "; ".join(
+        f"{n}: {clean} % of clean images, {hit} % at ε = {eps:g}" for n, (clean, hit) in ends
+    )
+    plain = f"SGD: {reference[0]} % and {reference[1]} %"
+    return sentence(f"{_over_groups(groups)}: {text}; {plain}. {_spent(costs_)}{left}")
+
+
+def _over_groups(groups: Sequence[Group]) -> str:
+    g = groups[0]
+    return f"{g.tier.capitalize()}{f' ({g.source})' if g.source else ''}, {g.reading} reading"
+
+
+def _spent(found: Sequence[float]) -> str:
+    low, high = min(found), max(found)
+    where = f"at δ = {DELTAS[0]:g}"
+    if low == high:
+        return f"Every curve costs the same privacy budget, {low:.2f} {where}."
+    return f"The privacy budget of the curves goes from {low:.2f} to {high:.2f} {where}."
+
+
+def show_sweep(
+    name: str, groups: Sequence[Group], *, title: str, eps: Sequence[float]
+) -> plot.Figure:
+    """A panel's curves with caption, stamp and data; a sentence where nothing is recorded."""
+    if not groups:
+        return sentence("Nothing of this panel is recorded here.")
+    reference, curves = sweep(name, groups)
+    figure, (ax,) = plot.panels(1, height=4.2)
+    plot.sweep_curves(ax, reference, curves)
+    g = groups[0]
+    lead = f"{g.tier.capitalize()}{f' ({g.source})' if g.source else ''}"
+    return plot.show(
+        figure,
+        alt=alt(name, groups, eps=eps),
+        caption=f"{lead}: {title} A denser, thicker line is a larger value. {over(groups)}",
+        stamp=stamp(groups, f"privrob run tursynbek2020/{name} --profile paper", published=False),
+        data=plot.curve_rows([reference, *curves]),
+    )
