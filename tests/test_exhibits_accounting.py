@@ -29,21 +29,22 @@ def test_every_private_training_of_the_book_has_its_line():
     assert noises == sorted(noises, reverse=True)
 
 
-def test_a_line_says_how_eq1_is_off(monkeypatch):
-    low, high = (accounting._budget_row(Training(s, *_rest()), ["x"], 1e-5) for s in (0.7, 3.0))
+def test_a_line_says_how_eq1_is_off():
+    low, high = (accounting._budget_row(Training(s, *_rest()), ["x"]) for s in (0.7, 3.0))
+    at = "δ = 1e\N{NON-BREAKING HYPHEN}5"
     for row, sigma in ((low, 0.7), (high, 3.0)):
         eq1 = privacy.epsilon(**_run(sigma), delta=1e-5, accountant="eq1")
-        assert row[accounting._EQ1].mean == eq1
-        assert row["RDP"].mean > row["PRV"].mean
+        assert row[f"Eq. (1), no bound,\n{at}"].mean == eq1
+        assert row[f"RDP,\n{at}"].mean > row[f"PRV,\n{at}"].mean
     assert low[accounting._OFF].startswith("overstates by 0.9")
-    tight = accounting._budget_row(Training(0.5, *_rest()), ["x"], 1e-5)
-    assert tight["PRV"] is None
+    tight = accounting._budget_row(Training(0.5, *_rest()), ["x"])
+    assert tight[f"PRV,\n{at}"] is None
     assert tight[accounting._OFF].startswith("understates by")
 
 
 def test_without_noise_there_is_no_budget():
-    row = accounting._budget_row(Training(0.0, *_rest()), ["grid"], 1e-5)
-    assert row["PRV"] == row["RDP"] == "no noise: none"
+    row = accounting._budget_row(Training(0.0, *_rest()), ["grid"])
+    assert row[accounting._OFF] == "no noise, so no budget"
 
 
 def _rest() -> tuple[float, int]:

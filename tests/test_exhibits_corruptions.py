@@ -142,6 +142,15 @@ def test_the_gallery_has_every_corruption_and_what_is_said_of_it(monkeypatch, tm
 # -- readings and the zoo -----------------------------------------------------------------------
 
 
+def test_motion_is_smeared_to_the_side_that_is_said():
+    dot = np.zeros((1, 28, 28))
+    dot[0, 14, 14] = 1
+    for words, function in page.READINGS["motion_blur"].items():
+        columns = np.flatnonzero(function(dot, page.Draws(0, "m", first=0, count=1)).sum((0, 1)))
+        side = "left" if columns.mean() < 14 else "right"
+        assert side in words
+
+
 def test_our_readings_are_the_packages(monkeypatch):
     x = data.load("mnist_slice").test.x[:4]
     pixels = x[:, 0].double().numpy() / 255

@@ -59,12 +59,14 @@ def test_poisson_budgets_by_composition():
         ROWS["poisson-replace-one"].dp_epsilon, abs=0.01
     )
     half = max(composed(d, sigma=sigma / 2) for d in ("with", "without"))
+    assert ROWS["poisson-add-remove-half-noise"].noise == sigma / 2
     assert half == pytest.approx(ROWS["poisson-add-remove-half-noise"].dp_epsilon, abs=0.02)
 
 
 def test_ours_agrees_where_it_has_the_same_assumptions():
     for name, factor in (("poisson-add-remove", 1), ("poisson-add-remove-half-noise", 2)):
         run = T | {"noise_multiplier": T["noise_multiplier"] / factor}
+        assert run["noise_multiplier"] == ROWS[name].noise
         ours, kept = privacy.epsilon(**run, accountant="prv"), ROWS[name].dp_epsilon
         assert kept - 0.01 <= ours <= kept + 0.03
 

@@ -77,38 +77,38 @@ def _of(train: Train) -> Training:
 
 
 def model_budgets() -> list[TableRow]:
-    """A row for each way of training and delta: PRV, RDP, Eq. (1), and what Eq. (1) is off by."""
-    return [
-        _budget_row(training, names, delta)
-        for training, names in trainings().items()
-        for delta in DELTAS
-    ]
+    """A row for each way of training: the budgets at each delta, and how Eq. (1) is off."""
+    return [_budget_row(training, names) for training, names in trainings().items()]
 
 
-def _budget_row(training: Training, names: Sequence[str], delta: float) -> TableRow:
+def _budget_row(training: Training, names: Sequence[str]) -> TableRow:
     row: TableRow = {
         "experiments": ", ".join(names),
-        "noise multiplier": f"{training.noise_multiplier:.3g}",
+        "noise\nmultiplier": f"{training.noise_multiplier:.3g}",
         "q": f"{training.sample_rate:.4g}",
         "updates": f"{training.updates:,}",
-        "δ": f"{delta:.0e}".replace("e-0", "e\N{NON-BREAKING HYPHEN}"),
     }
     if training.noise_multiplier == 0:
-        return row | dict.fromkeys(("PRV", "RDP", _EQ1, _OFF), "no noise: none")
-    rdp, eq1 = (training.epsilon(delta=delta, accountant=a) for a in ("rdp", "eq1"))
-    prv = training.prv(delta=delta)
-    off = eq1 - (rdp if prv is None else prv)
-    words = "overstates" if off > 0 else "understates"
-    return row | {
-        "PRV": None if prv is None else _value(prv),
-        "RDP": _value(rdp),
-        _EQ1: _value(eq1),
-        _OFF: f"{words} by {abs(off):.3g}",
-    }
+        return row | {_OFF: "no noise, so no budget"}
+    off = []
+    for delta in DELTAS:
+        found = {a: training.epsilon(delta=delta, accountant=a) for a in ("rdp", "eq1")}
+        prv = training.prv(delta=delta)
+        row[f"PRV,\n{_delta(delta)}"] = None if prv is None else _value(prv)
+        row |= {f"{NAMES[a]},\n{_delta(delta)}": _value(v) for a, v in found.items()}
+        off.append(found["eq1"] - (found["rdp"] if prv is None else prv))
+    word = "overstates" if min(off) > 0 else "understates" if max(off) < 0 else "either"
+    sizes_ = " and ".join(f"{abs(o):.3g}" for o in off)
+    return row | {_OFF: f"{word} by {sizes_}"}
 
 
 _EQ1 = "Eq. (1),\nno bound"
 _OFF = "Eq. (1) beside PRV,\nwithout it RDP"
+NAMES = {"eq1": "Eq. (1), no bound", "rdp": "RDP", "prv": "PRV"}
+
+
+def _delta(delta: float) -> str:
+    return f"δ = {delta:.0e}".replace("e-0", "e\N{NON-BREAKING HYPHEN}")
 
 
 def _value(number: float) -> plot.Value:
@@ -168,9 +168,6 @@ def sweep(data: str, *, noise: Sequence[float]) -> Sweep:
     return Sweep(training, delta, list(noise), budgets)
 
 
-NAMES = {"eq1": "Eq. (1), no bound", "rdp": "RDP", "prv": "PRV"}
-
-
 def sweep_curves(found: Sweep) -> list[plot.Curve]:
     """A curve for each accountant."""
     return [
@@ -185,7 +182,7 @@ def sweep_told(data: str, found: Sweep) -> str:
     side = "overstates" if at > found.crossing else "understates"
     return (
         f"{data}, q = {found.training.sample_rate:.4g}, {found.training.updates:,} updates, "
-        f"δ = {found.delta:.0e}: Eq. (1) understates the budget below a noise multiplier of about "
+        f"{_delta(found.delta)}: Eq. (1) understates the budget below a noise multiplier of about "
         f"{found.crossing:.2f} and overstates it above (RDP: {found.rdp_crossing:.2f}). At the "
         f"paper's {at:g} it {side} it. All for {POISSON}."
     )
@@ -227,6 +224,7 @@ def other_adjacencies() -> list[TableRow]:
             "sampler": row.sampler,
             "accountant": row.accountant,
             "one example moves\nthe sum by": "C" if row.moves == 1 else f"{row.moves} C",
+            "noise": f"{row.noise:g} C",
             "ε": plot.Value(row.dp_epsilon, tier="derived", digits=2),
             "a bound?": "yes" if row.bounds else "no",
             "what it says": row.says,
@@ -240,8 +238,8 @@ def adjacencies_told() -> str:
     table = adjacencies.load()
     t: dict[str, Any] = table.training
     return (
-        f"noise multiplier {t['noise_multiplier']:g}, q = {t['sample_rate']:.4g}, "
-        f"{t['updates']:,} updates, δ = {t['delta']:.0e}; computed once with {table.source}"
+        f"q = {t['sample_rate']:.4g}, "
+        f"{t['updates']:,} updates, {_delta(t['delta'])}; computed once with {table.source}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -164,26 +165,35 @@ def _levels(name: str) -> tuple[Any, ...]:
     return method.levels[method.default - 1]
 
 
-def _turned(x: Array, draws: Draws) -> Array:
-    """Motion blur with the trail on the other side."""
-    return blur.motion_along(x, draws.uniform("angle", (), -45, 45) + 180, *_levels("motion_blur"))
+def _gaussian(x: Array, draws: Draws, axes: blur.Axes) -> Array:
+    (sigma,) = _levels("gaussian_blur")
+    return blur.gaussian(x, draws, sigma, axes)
+
+
+def _glass(x: Array, draws: Draws, axes: blur.Axes) -> Array:
+    sigma, reach, sweeps = _levels("glass_blur")
+    return blur.glass(x, draws, sigma, reach, sweeps, axes)
+
+
+def _motion(x: Array, draws: Draws, turn: float) -> Array:
+    """Motion blur, its direction turned by so many degrees."""
+    radius, sigma = _levels("motion_blur")
+    return blur.motion_along(x, draws.uniform("angle", (), -45, 45) + turn, radius, sigma)
 
 
 # What the published code leaves to be read, each as the package has it and the other way.
 READINGS: dict[str, dict[str, Blur]] = {
     "gaussian_blur": {
-        "along the columns (ours)": lambda x, d: blur.gaussian(x, d, *_levels("gaussian_blur")),
-        "in both directions": lambda x, d: blur.gaussian(
-            x, d, *_levels("gaussian_blur"), axes=blur.BOTH
-        ),
+        "vertically (ours)": partial(_gaussian, axes=blur.VERTICAL),
+        "both ways": partial(_gaussian, axes=blur.BOTH),
     },
     "glass_blur": {
-        "along the columns (ours)": lambda x, d: blur.glass(x, d, *_levels("glass_blur")),
-        "in both directions": lambda x, d: blur.glass(x, d, *_levels("glass_blur"), axes=blur.BOTH),
+        "vertically (ours)": partial(_glass, axes=blur.VERTICAL),
+        "both ways": partial(_glass, axes=blur.BOTH),
     },
     "motion_blur": {
-        "trail to the right (ours)": lambda x, d: blur.motion(x, d, *_levels("motion_blur")),
-        "trail to the left": _turned,
+        "smeared to the left (ours)": partial(_motion, turn=0),
+        "smeared to the right": partial(_motion, turn=180),
     },
 }
 
@@ -242,7 +252,7 @@ def corruption_agreements(groups: Sequence[Group]) -> list[Agreement]:
 
 def _rows(groups: Sequence[Group], of: str) -> dict[tuple[object, ...], Row]:
     """By model, reading, seed and note; SGD, the same beside every variant, once."""
-    found = {}
+    found: dict[tuple[object, ...], Row] = {}
     for row in (r for g in groups if of in (g.tier, g.source) for r in g.rows):
         v = row.variant
         found[v.model, v.reading, v.seed, "" if v.model == "sgd" else v.note] = row

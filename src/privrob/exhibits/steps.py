@@ -1,7 +1,8 @@
 """PGD steps until the network is fooled (Figure 4): curves, tables, the zoo's check."""
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -34,24 +35,27 @@ def grid_of(group: Group) -> tuple[list[float], list[float]]:
 
 def standing_curves(groups: Sequence[Group], *, eps: float, step_size: float) -> list[plot.Curve]:
     """Percent not fooled after each number of steps, of the images right to begin with."""
+    after = range(questions.MOST_STEPS + 1)
     curves = []
     for group in groups:
         k = place_of(grid_of(group)[1], step_size)
-        for name, label in MODELS.items():
-            e = group.estimate(
-                lambda p, m=name, k=k: 100 * steps.standing_share(p, model=m, eps=eps)[..., k, :]
-            )
-            curves.append(_curve(e, range(questions.MOST_STEPS + 1), group, name, label))
+        for name in MODELS:
+            e = group.estimate(partial(_percent_standing, model=name, eps=eps, k=k))
+            curves.append(_curve(e, after, group, name))
     return curves
+
+
+def _percent_standing(pair: Pair, *, model: str, eps: float, k: int) -> Any:
+    return 100 * steps.standing_share(pair, model=model, eps=eps)[..., k, :]
 
 
 def step_curves(groups: Sequence[Group], *, eps: float) -> list[plot.Curve]:
     """Mean steps to success by step size; an image never fooled counts as the last step."""
     curves = []
     for group in groups:
-        for name, label in MODELS.items():
-            e = group.estimate(lambda p, m=name: steps.capped_steps(p, model=m, eps=eps))
-            curves.append(_curve(e, grid_of(group)[1], group, name, label))
+        for name in MODELS:
+            e = group.estimate(partial(steps.capped_steps, model=name, eps=eps))
+            curves.append(_curve(e, grid_of(group)[1], group, name))
     return curves
 
 
@@ -73,14 +77,12 @@ def standing_alt(groups: Sequence[Group], *, step_size: float) -> str:
     )
 
 
-def _curve(
-    e: Estimate | None, x: Sequence[float], group: Group, name: str, label: str
-) -> plot.Curve:
+def _curve(e: Estimate | None, x: Sequence[float], group: Group, name: str) -> plot.Curve:
+    label = f"{MODELS[name]}, {group.source or group.tier}"
     if e is None:
-        raise ValueError(f"{group.name}: {label} has no image right to begin with")
-    ends = (np.asarray(part, dtype=float).tolist() for part in (e.mean, e.low, e.high))
-    of = f"{label}, {group.source or group.tier}"
-    return plot.Curve(list(x), *ends, of, group.tier, group.source, name)
+        raise ValueError(f"{group.name}: {MODELS[name]} has no image right to begin with")
+    mean, low, high = (np.asarray(part).tolist() for part in (e.mean, e.low, e.high))
+    return plot.Curve(list(x), mean, low, high, label, group.tier, group.source, name)
 
 
 def place_of(values: Sequence[float], value: float) -> int:
@@ -96,12 +98,44 @@ def place_of(values: Sequence[float], value: float) -> int:
 
 def steps_table(groups: Sequence[Group]) -> list[TableRow]:
     """A row for each group, eps and step size: never fooled, mean steps, and their difference."""
+    return [row for group in groups for eps in grid_of(group)[0] for row in _rows(group, eps)]
+
+
+_COLUMNS = {
+    "never fooled,\n%": steps.never_fooled_share,
+    "steps,\nat least": steps.capped_steps,
+    "steps, of\nthe fooled": steps.steps_of_fooled,
+}
+
+
+def _rows(group: Group, eps: float) -> list[TableRow]:
+    columns = {
+        f"{label}:\n{word}": _values(group, partial(measure, model=model, eps=eps))
+        for word, measure in _COLUMNS.items()
+        for model, label in MODELS.items()
+    }
+    columns["SGD minus DP-SGD,\nsteps at least"] = _values(
+        group, partial(steps.extra_steps, eps=eps)
+    )
+    heads: TableRow = {"evidence": group.name, "ε": f"{eps:g}"}
     return [
-        {"evidence": group.name, "ε": f"{eps:g}", "step size": f"{size:g}"} | _counts(group, eps, k)
-        for group in groups
-        for eps in grid_of(group)[0]
+        heads | {"step size": f"{size:g}"} | {name: found[k] for name, found in columns.items()}
         for k, size in enumerate(grid_of(group)[1])
     ]
+
+
+def _values(group: Group, measure: Callable[[Pair], Any]) -> list[plot.Value | None]:
+    """What a measure gives by step size; None throughout where it gives nothing."""
+    e = group.estimate(measure)
+    if e is None:
+        return [None] * len(grid_of(group)[1])
+    ends = zip(e.mean, e.low, e.high, strict=True)
+    return [_shown(mean, low, high, group, e.n) for mean, low, high in ends]
+
+
+def _shown(mean: float, low: float, high: float, group: Group, n: int) -> plot.Value:
+    facts: dict[str, Any] = {"tier": group.tier, "source": group.source, "digits": 1}
+    return plot.Value(float(mean), float(low), float(high), n if n > 1 else None, **facts)
 
 
 def steps_told(groups: Sequence[Group]) -> str:
@@ -130,27 +164,6 @@ def _interval(e: Estimate) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def _counts(group: Group, eps: float, k: int) -> TableRow:
-    def value(measure: Any, **of: Any) -> plot.Value | None:
-        e = group.estimate(lambda pair: measure(pair, eps=eps, **of)[..., k])
-        return None if e is None else _shown(e, group)
-
-    row: TableRow = {}
-    for word, measure in (
-        ("never fooled,\n%", steps.never_fooled_share),
-        ("steps,\nat least", steps.capped_steps),
-        ("steps, of\nthe fooled", steps.steps_of_fooled),
-    ):
-        row |= {f"{label}:\n{word}": value(measure, model=m) for m, label in MODELS.items()}
-    return row | {"SGD minus DP-SGD,\nsteps at least": value(steps.extra_steps)}
-
-
-def _shown(e: Estimate, group: Group) -> plot.Value:
-    facts: dict[str, Any] = {"tier": group.tier, "source": group.source, "digits": 1}
-    n = e.n if e.n > 1 else None
-    return plot.Value(float(e.mean), float(e.low), float(e.high), n, **facts)
-
-
 # -- image by image -----------------------------------------------------------------------------
 
 OUTCOMES = {
@@ -161,12 +174,18 @@ OUTCOMES = {
 }
 
 
+@dataclass(frozen=True)
 class Together(Group):
     """A group whose pairs say, image by image, which of the two networks is fooled first."""
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        return [_together(pair) for pair in Group.pairs.func(self)]
+        return [_together(pair) for pair in self.apart.pairs]
+
+    @property
+    def apart(self) -> Group:
+        """The group as it was."""
+        return Group(self.tier, self.source, self.reading, self.note, self.rows)
 
 
 def first_to_fall(groups: Sequence[Group]) -> list[TableRow]:
@@ -174,21 +193,21 @@ def first_to_fall(groups: Sequence[Group]) -> list[TableRow]:
 
     No image needs a number of steps here: one that is never fooled comes after all others.
     """
+    return [row for group in groups for row in _outcomes(group)]
+
+
+def _outcomes(group: Group) -> list[TableRow]:
+    whole = Together(group.tier, group.source, group.reading, group.note, group.rows)
+    found = {w: whole.estimate(partial(outcome_share, name=n)) for n, w in OUTCOMES.items()}
     return [
         {"evidence": group.name, "ε": f"{eps:g}", "step size": f"{size:g}"}
-        | _outcomes(Together(group.tier, group.source, group.reading, group.note, group.rows), j, k)
-        for group in groups
+        | {
+            words: e and _shown(e.mean[j, k], e.low[j, k], e.high[j, k], group, e.n)
+            for words, e in found.items()
+        }
         for j, eps in enumerate(grid_of(group)[0])
         for k, size in enumerate(grid_of(group)[1])
     ]
-
-
-def _outcomes(group: Group, j: int, k: int) -> TableRow:
-    row: TableRow = {}
-    for name, words in OUTCOMES.items():
-        e = group.estimate(lambda pair, n=name: outcome_share(pair, n)[..., j, k])
-        row[words] = None if e is None else _shown(e, group)
-    return row
 
 
 def outcome_share(pair: Pair, name: str) -> Any:

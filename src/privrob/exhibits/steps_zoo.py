@@ -90,7 +90,9 @@ def _margin_at(row: Row, image: int, step_size: float, firsts: Sequence[int]) ->
     if step == 0:
         g = evaluate.logits(network, x)
     else:
-        walk = {"eps": LIVE_EPS, "step_size": step_size, "snapshots": [step]}
-        g = attacks.pgd_trace(network, x, y, **walk).logits_at[step]
+        trace = attacks.pgd_trace(
+            network, x, y, eps=LIVE_EPS, step_size=step_size, snapshots=[step]
+        )
+        g = trace.logits_at[step]
     others = g.scatter(1, y[:, None], -np.inf).amax(1)
     return float(g[0, int(y)] - others[0])

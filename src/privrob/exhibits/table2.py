@@ -273,6 +273,7 @@ def verdict_counts() -> list[TableRow]:
         for reading in ("literal", "matched"):
             found = [a.verdict.word for e in mine for a in e.assessments if a.reading == reading]
             if found:
-                counts = {word: found.count(word) for word in WORDS}
-                rows.append({"column": words, "reading": reading} | counts | {"claims": len(found)})
+                row: TableRow = {"column": words, "reading": reading}
+                row |= {word: found.count(word) for word in WORDS}
+                rows.append(row | {"claims": len(found)})
     return rows

@@ -13,9 +13,10 @@ from privrob.lab.spec import require
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """One budget: `moves` times C is how far one example can move the clipped sum.
+    """One budget: `moves` times C is how far one example moves the clipped sum at most.
 
-    `bounds` says whether it holds for the sampler and the adjacency that it names.
+    `noise` is its standard deviation in units of C; `bounds` says whether the budget holds for the
+    sampler and the adjacency that it names.
     """
 
     id: str
@@ -23,14 +24,17 @@ class Budget:
     sampler: str
     accountant: str
     moves: int
+    noise: float
     dp_epsilon: float
     bounds: bool
     says: str
 
     def __post_init__(self) -> None:
         require(self.moves in (1, 2), f"{self.id}: moves must be 1 or 2, got {self.moves!r}")
-        good = isinstance(self.dp_epsilon, float) and self.dp_epsilon > 0
-        require(good, f"{self.id}: dp_epsilon must be above 0, got {self.dp_epsilon!r}")
+        for name in ("noise", "dp_epsilon"):
+            value = getattr(self, name)
+            good = isinstance(value, float) and value > 0
+            require(good, f"{self.id}: {name} must be above 0, got {value!r}")
         words = [getattr(self, f.name) for f in fields(self) if f.type is str]
         require(all(words), f"{self.id}: an empty text")
 

@@ -30,12 +30,21 @@ def name_ticks(ax: Axes, values: Sequence[float]) -> None:
 
 
 def budget_panel(
-    ax: Axes, curves: Sequence[Curve], *, crossing: float, y: str, x: str | None
+    ax: Axes,
+    curves: Sequence[Curve],
+    *,
+    crossing: float,
+    limits: tuple[float, float],
+    y: str,
+    x: str | None,
 ) -> None:
-    """Privacy budgets over the noise multiplier; a dotted line stands where two of them cross."""
+    """Privacy budgets over the noise multiplier, from limit to limit of it.
+
+    A dotted line stands where two of them cross.
+    """
     with style():
         label_axes(ax, y=y, x=x)
-        ax.set_xlim(min(curves[0].eps), max(curves[0].eps))
+        ax.set_xlim(*limits)
         ax.axvline(crossing, color=INK, linewidth=1.3, linestyle=(0, (1, 2)), zorder=1.5)
         dashes = _dashes(curves)
         lines = [_draw_curve(ax, c, dashes[c.model], phase=i) for i, c in enumerate(curves)]
