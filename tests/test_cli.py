@@ -389,3 +389,4 @@ def test_recomputing_reports_and_fails_on_a_disagreement(stubs, monkeypatch):
     assert "1 agree, 0 disagree, 1 could not" in cli(*words, "--name", "tursynbek2020/base")
     text = cli(*words, "--name", "tursynbek2020/fgsm", code=1)
     assert "DISAGREES: a method; 0 of 10 differ" in text
+    assert "0 agree, 0 disagree, 0 could not" in cli(*words, "--stale")  # nothing is stale
