@@ -99,8 +99,8 @@ def gather(
 ) -> list[Group]:
     """All evidence on an experiment: recorded, then zoo, then what a notebook just `computed`.
 
-    Recorded values are those that are there; the zoo's models are attacked now, where `zoo` says
-    so. Rows of `computed` that are not reduced are left out: in profile paper they are records.
+    Recorded values are those that are there; the zoo's models are attacked now, where `zoo` asks
+    for it. Rows of `computed` that are not reduced are left out: in profile paper they are records.
     """
     return [
         *_groups(study.recorded(name), "recorded", ""),

@@ -21,7 +21,7 @@ from privrob.lab.study import Pair
 from privrob.training.loop import updates_per_epoch
 
 Row = dict[str, object]
-_DIGITS = {"eps": 3}
+_DIGITS = {"eps": 3, "pixels": 3, "share": 3}
 
 
 # -- values beside the published ones -----------------------------------------------------------
@@ -43,7 +43,8 @@ def short(c: Claim) -> str:
     for eps, steps in re.findall(r"eps([\d.]+)-steps(\d+)", "".join(attack)):
         setting = f"ε = {eps}, {steps} steps:".replace(" ", "\N{NO-BREAK SPACE}")
         return f"{setting} {_unbroken(name)}"
-    return f"clean: {name}" if c.exhibit == "clean" else name
+    row = "clean" if c.exhibit == "clean" else _unbroken("".join(attack))
+    return f"{row}: {_unbroken(name)}" if row else name
 
 
 def _unbroken(name: str) -> str:

@@ -16,8 +16,11 @@ from privrob.plot.curves import (
     gap_panel,
 )
 from privrob.plot.dots import Dots, dot_columns
+from privrob.plot.histograms import Histogram, Mark, histogram_panel, histogram_rows
 from privrob.plot.images import image_strip
+from privrob.plot.regions import Region, region_grid
 from privrob.plot.show import Figure, Value, show, table
+from privrob.plot.spectra import spectrum_panel
 from privrob.plot.stamp import Stamp, to_csv
 from privrob.plot.style import label_axes, panels, style
 from privrob.plot.svg import inline_svg
@@ -32,7 +35,10 @@ __all__ = [
     "Curve",
     "Dots",
     "Figure",
+    "Histogram",
+    "Mark",
     "Reference",
+    "Region",
     "Stamp",
     "Tier",
     "Value",
@@ -42,12 +48,16 @@ __all__ = [
     "curve_rows_over",
     "dot_columns",
     "gap_panel",
+    "histogram_panel",
+    "histogram_rows",
     "image_strip",
     "inline_svg",
     "label_axes",
     "name_ticks",
     "panels",
+    "region_grid",
     "show",
+    "spectrum_panel",
     "style",
     "sweep_curves",
     "table",

@@ -121,12 +121,6 @@ def eigenvalue_below_zero(record: Arrays) -> NDArray[Any]:
     return found - 0.5 / spectrum.shape[-1]
 
 
-@feature("crossed")
-def crossed_eigenvalues(record: Arrays) -> NDArray[Any]:
-    """Of the Hessian with the other model's probabilities, largest first, (K, N)."""
-    return record["crossed"]
-
-
 def eigenvalue_ratio(pair: Pair) -> Number:
     """Largest eigenvalue of DP-SGD over that of SGD, each the mean over all images, decades."""
     return _decades(pair)[..., 0][()]
@@ -163,33 +157,6 @@ def eigenvalues_negative(pair: Pair) -> Number:
     return np.stack([mean(pair, model, "eigenvalue_below_zero") for model in MODELS]).max(0)[()]
 
 
-def ratio_from_jacobian(pair: Pair) -> Number:
-    """The part of `eigenvalue_ratio` that the Jacobians make, decades.
-
-    The change from SGD's Jacobian to DP-SGD's at the same probabilities, the mean of both
-    models' probabilities. The records must hold `crossed`.
-    """
-    return (_from_jacobian(pair, at="sgd") + _from_jacobian(pair, at="dpsgd")) / 2
-
-
-def ratio_from_confidence(pair: Pair) -> Number:
-    """The part of `eigenvalue_ratio` that the probabilities make: the rest, decades."""
-    return eigenvalue_ratio(pair) - ratio_from_jacobian(pair)
-
-
-def confidence_leads(pair: Pair) -> Number:
-    """`ratio_from_confidence` minus `ratio_from_jacobian`, decades: above 0, confidence leads."""
-    return ratio_from_confidence(pair) - ratio_from_jacobian(pair)
-
-
-def _from_jacobian(pair: Pair, *, at: str) -> Number:
-    """log10 of the largest eigenvalue with DP-SGD's Jacobian over that with SGD's, at one p."""
-    names = ("crossed_eigenvalues", "eigenvalues")
-    of_sgd, of_dpsgd = names if at == "dpsgd" else names[::-1]
-    sgd, dpsgd = mean(pair, "sgd", of_sgd), mean(pair, "dpsgd", of_dpsgd)
-    return (np.log10(dpsgd[..., 0]) - np.log10(sgd[..., 0]))[()]
-
-
 # -- cross-sections -----------------------------------------------------------------------------
 
 
@@ -207,7 +174,7 @@ def section_distance(record: Arrays) -> NDArray[Any]:
 
 @feature("bend", "distance")
 def boundary_bent(record: Arrays) -> NDArray[Any]:
-    """`boundary_met`, and enough of it lies in the plane to say how straight it is, (N,)."""
+    """`boundary_met`, and the plane shows enough of it to say how straight it is, (N,)."""
     return boundary_met(record) & ~np.isnan(record["bend"])
 
 
@@ -249,6 +216,5 @@ def section_more_curved(pair: Pair) -> Number:
 ALL = (
     mean_distance, deepfool_distance, deepfool_ratio, distance_closer, distance_drop,
     deepfool_drop, eigenvalue_ratio, eigenvalue_smallest_ratio, eigenvalues_near_zero,
-    eigenvalues_negative, ratio_from_jacobian, ratio_from_confidence, confidence_leads,
-    mean_section_distance, mean_bend, section_closer, section_more_curved,
+    eigenvalues_negative, mean_section_distance, mean_bend, section_closer, section_more_curved,
 )  # fmt: skip
