@@ -69,7 +69,7 @@ def test_a_panel_has_a_curve_for_what_was_run_and_names_the_rest(records):
     assert [(c.label, set(c.mean)) for c in curves] == [("σ 0.7", {90}), ("σ 1.5", {80})]
     told = exhibits.said("noise", groups, eps=0.12).text
     assert "σ 0.7: 90.0 % of clean images, 90.0 % at ε = 0.12; σ 1.5: 80.0 %" in told
-    assert "SGD: 99.0 % and 99.0 %" in told
+    assert "SGD: 99.0 % of clean images, 99.0 % at ε = 0.12." in told
     assert told.endswith("Not attempted: σ 0.4, σ 1, σ 1.3, σ 2, σ 3.")
 
 
@@ -102,7 +102,7 @@ def test_without_clipping_there_is_no_privacy():
     variant = next(
         v
         for v in registry.experiment("tursynbek2020/grid").variants("paper", seed=0)
-        if v.note == "no clipping, noise 1.3"
+        if (v.model, v.note) == ("dpsgd", "no clipping, noise 1.3")
     )
     assert sweeps.budget(variant.train, delta=1e-5) == np.inf
     assert sweeps.label("clip-alone", "no clipping, noise 1.3") == "no clipping"
@@ -130,11 +130,18 @@ def test_nothing_recorded_is_said(records):
     assert "Nothing" in exhibits.show_sweep("noise", [], title="x.", eps=(0.0,)).text
 
 
-def test_intervals_say_what_they_are_over(records):
-    fill(records, "clip", {"sigma 1.3, C 3": 70})
-    assert exhibits.over(panel("clip")).startswith("One seed: 95 % intervals are over its test")
+def test_curves_of_the_same_seeds_are_compared(records):
     fill(records, "clip", {"sigma 1.3, C 1": 70}, seeds=(0, 1, 2))
-    assert "over seeds (1 or 3)" in exhibits.over(panel("clip"))
+    assert exhibits.over(exhibits.common(panel("clip"))) == "95 % intervals are over 3 seeds."
+    fill(records, "clip", {"sigma 1.3, C 3": 70})
+    assert [g.seeds for g in panel("clip")] == [(0, 1, 2), (0,)]
+    cut = exhibits.common(panel("clip"))
+    assert [g.seeds for g in cut] == [(0,), (0,)]
+    assert exhibits.over(cut).startswith("One seed: 95 % intervals are over its test")
+    assert exhibits.common([]) == []
+    alone = exhibits.said("clip", cut[:1], eps=0.12).text
+    assert "Its privacy budget is 1.6" in alone
+    assert alone.count("C 1: ") == 1
 
 
 def test_a_shown_panel_tells_its_values_and_hands_out_its_data(records):
@@ -234,7 +241,7 @@ def curve(label, *, tier="recorded", level=50.0):
 
 
 def test_a_larger_value_has_a_thicker_denser_line_and_none_is_unbroken():
-    figure, (ax,) = plot.panels(1)
+    _, (ax,) = plot.panels(1)
     steps = [curve(f"C {k}", level=10.0 * k) for k in range(1, 8)]
     plot.sweep_curves(ax, curve("SGD", level=90.0), steps)
     drawn = [line for line in ax.lines if len(line.get_xdata()) == 4]

@@ -67,7 +67,7 @@ from privrob.exhibits.steps import (
     walk_strip,
 )
 from privrob.exhibits.steps_zoo import live_step_groups, step_agreements
-from privrob.exhibits.sweeps import measured_rows, mechanisms, over, said, show_sweep
+from privrob.exhibits.sweeps import common, measured_rows, mechanisms, over, said, show_sweep
 from privrob.exhibits.table2 import (
     contradictions,
     gap_summary,
@@ -113,6 +113,7 @@ __all__ = [
     "budgets",
     "claim",
     "clean_anchors",
+    "common",
     "concluded",
     "confidence_margin",
     "contradictions",

@@ -28,7 +28,7 @@ class Agreement:
     within ATTACK_SLACK. `beyond` names the answers (image, eps[, steps]) that differ otherwise.
     """
 
-    reading: str
+    reading: str  # and the variant, where DP-SGD has several
     model: str
     images: int
     answers: int
@@ -55,7 +55,8 @@ class Agreement:
 def agreements(name: str, *, device: str = "auto") -> list[Agreement]:
     """Every live result of an experiment compared with its record, where both are there."""
     records = {_id(row): row for row in study.recorded(name)}
-    pairs = [(row, records.get(_id(row))) for row in live(name, device=device)]
+    once = {row.result.key: row for row in live(name, device=device)}  # SGD is in every variant
+    pairs = [(row, records.get(_id(row))) for row in once.values()]
     return [_compare(now, then) for now, then in pairs if then]
 
 
@@ -71,8 +72,9 @@ def _compare(now: Row, then: Row) -> Agreement:
     images = np.flatnonzero(differ.reshape(-1, n).any(0))
     beyond = [] if not len(images) else _beyond(now, differ, images)
     v = now.variant
+    which = v.reading if v.model == "sgd" else ", ".join(filter(None, [v.reading, v.note]))
     counts = (n, differ.size, int(differ.sum()), len(images))
-    return Agreement(v.reading, v.model, *counts, beyond)
+    return Agreement(which, v.model, *counts, beyond)
 
 
 def _beyond(row: Row, differ: NDArray[np.bool_], images: Any) -> list[tuple[Any, ...]]:
@@ -115,7 +117,7 @@ def agreement_table(found: Sequence[Agreement], groups: Sequence[Group]) -> plot
     """How many answers were compared, and how many differ; `groups` are those they are from."""
     if not found:
         return sentence("No zoo model is here together with its record: nothing was compared.")
-    chosen = [g for g in pick(groups) if g.tier == "recorded" or g.source == "zoo"]
+    chosen = [g for g in pick(groups) or groups if g.tier == "recorded" or g.source == "zoo"]
     caption = f"{lead(chosen, published=False)}: answers of the zoo's models against the records."
     evidence = stamp(chosen, "privrob verify", published=False)
     return plot.table([a.row for a in found], caption=caption, stamp=evidence)

@@ -42,6 +42,8 @@ def held(name: str) -> plot.Figure:
     parts, missing = [], 0
     for reading in registry.READINGS:
         mine = [v for v in wanted if v.reading == reading]
+        if not mine:
+            continue  # sweeps run in one reading
         found = sum(lab.lookup(v.spec) is not None for v in mine)
         missing += len(mine) - found
         bases = [lab.lookup(v.train) for v in mine if v.seed == registry.LIVE_SEED]

@@ -4,6 +4,7 @@ A panel is an experiment, its groups one for each mechanism; nothing is drawn fo
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -26,6 +27,16 @@ PRV_UP_TO = 50.0  # numerical composition takes minutes for a budget in the hund
 
 
 # -- curves -------------------------------------------------------------------------------------
+
+
+def common(groups: Sequence[Group]) -> list[Group]:
+    """Groups of one tier, cut down to the seeds that all have: curves of the same seeds compare."""
+    if not groups:
+        return []
+    seeds = set.intersection(*(set(g.seeds) for g in groups))
+    return [
+        replace(g, rows=tuple(row for row in g.rows if row.variant.seed in seeds)) for g in groups
+    ]
 
 
 def sweep(name: str, groups: Sequence[Group]) -> tuple[plot.Curve, list[plot.Curve]]:
@@ -56,11 +67,10 @@ def _estimate(group: Group, model: str) -> Estimate:
 
 def over(groups: Iterable[Group]) -> str:
     """What the intervals of a panel's curves are over, as a sentence."""
-    n = sorted({len(g.seeds) for g in groups})
-    if n == [1]:
+    n = min(len(g.seeds) for g in groups)
+    if n == 1:
         return "One seed: 95 % intervals are over its test images, and not over trainings."
-    counts = " or ".join(map(str, n))
-    return f"95 % intervals are over seeds ({counts}), of one seed over its test images."
+    return f"95 % intervals are over {n} seeds."
 
 
 def alt(name: str, groups: Sequence[Group], *, eps: Sequence[float]) -> str:
@@ -168,15 +178,16 @@ def said(name: str, groups: Sequence[Group], *, eps: float) -> plot.Figure:
     left = f" Not attempted: {', '.join(missing)}." if missing else ""
     if not groups:
         return sentence(f"Nothing of this panel is recorded here.{left}")
-    first, last = groups[0], groups[-1]
-    ends = [(label(name, g.note), _at(g, "dpsgd", (0.0, eps))) for g in (first, last)]
-    reference = _at(first, "sgd", (0.0, eps))
-    costs_ = [budget(wanted[g.note].train, delta=DELTAS[0]) for g in groups]
-    text = "; ".join(
-        f"{n}: {clean} % of clean images, {hit} % at ε = {eps:g}" for n, (clean, hit) in ends
-    )
-    plain = f"SGD: {reference[0]} % and {reference[1]} %"
-    return sentence(f"{_over_groups(groups)}: {text}; {plain}. {_spent(costs_)}{left}")
+    ends = dict.fromkeys([groups[0].note, groups[-1].note])  # one where there is but one
+    told = [f"{label(name, g.note)}: {_told(g, 'dpsgd', eps)}" for g in groups if g.note in ends]
+    plain = f"SGD: {_told(groups[0], 'sgd', eps)}"
+    spent = _spent([budget(wanted[g.note].train, delta=DELTAS[0]) for g in groups])
+    return sentence(f"{_over_groups(groups)}: {'; '.join([*told, plain])}. {spent}{left}")
+
+
+def _told(group: Group, model: str, eps: float) -> str:
+    clean, hit = _at(group, model, (0.0, eps))
+    return f"{clean} % of clean images, {hit} % at ε = {eps:g}"
 
 
 def _over_groups(groups: Sequence[Group]) -> str:
@@ -187,6 +198,8 @@ def _over_groups(groups: Sequence[Group]) -> str:
 def _spent(found: Sequence[float]) -> str:
     low, high = min(found), max(found)
     where = f"at δ = {DELTAS[0]:g}"
+    if len(found) == 1:
+        return f"Its privacy budget is {low:.2f} {where}."
     if low == high:
         return f"Every curve costs the same privacy budget, {low:.2f} {where}."
     return f"The privacy budget of the curves goes from {low:.2f} to {high:.2f} {where}."
