@@ -12,6 +12,7 @@ from privrob import attacks, corruptions, data, evaluate, geometry
 from privrob.attacks import boundary
 from privrob.lab import costs, recompute, run
 from privrob.lab import spec as specs
+from privrob.lab.headline import headline
 from privrob.lab.run import Lab, fingerprint_of
 from privrob.lab.spec import (
     Corrupted,
@@ -232,6 +233,12 @@ def test_every_kind_has_a_task_a_check_and_a_fingerprint():
 def test_every_kind_has_a_cost_and_a_line_for_people(spec):
     assert costs.minutes(spec, images=(600, 100)) > 0
     assert specs.kind(spec) in costs.describe(spec)
+
+
+def test_every_kind_has_a_headline(found, stopped):
+    texts = {kind: headline(result) for kind, result in found.items()}
+    assert all("%" in text or "mean" in text or "median" in text for text in texts.values())
+    assert headline(stopped).startswith("test accuracy")
 
 
 @pytest.mark.parametrize(

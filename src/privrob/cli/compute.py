@@ -170,19 +170,10 @@ def _command(pattern: str, profile: str, device: str, threads: int | None) -> st
 def _line(result: "Result") -> str:
     """One finished unit: what it was, how long it took, and its headline."""
     from privrob.lab.costs import describe
+    from privrob.lab.headline import headline
 
     taken = duration(result.manifest["seconds"] / 60)
     return f"{describe(result.spec)}: {headline(result)} ({taken})"
-
-
-def headline(result: "Result") -> str:
-    """The accuracies of a result in a few words."""
-    arrays: dict[str, Any] = result.arrays
-    if "correct_test" in arrays:
-        return f"test accuracy {arrays['correct_test'].mean():.2%}"
-    eps, accuracy = arrays["eps"], arrays["correct"].mean(-1).reshape(len(arrays["eps"]), -1)
-    ends = dict.fromkeys((0, len(eps) - 1))
-    return "accuracy " + ", ".join(f"{accuracy[i, -1]:.2%} at eps {eps[i]:g}" for i in ends)
 
 
 # -- show ---------------------------------------------------------------------------------------
