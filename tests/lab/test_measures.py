@@ -143,6 +143,20 @@ CASES = {
     "masking_accuracy": {"model": "dpsgd", "attack": "every_attack", "eps": 0.1},
     "masking_excess": {"model": "dpsgd", "attack": "pgd", "over": "square", "eps": 0.2},
     "masking_kept": {"model": "dpsgd", "eps": 0.3, "share": 0.5},
+    "mean_distance": {"model": "sgd", "norm": "linf"},
+    "deepfool_distance": {"model": "dpsgd", "norm": "l2"},
+    "deepfool_ratio": {"model": "dpsgd", "norm": "linf"},
+    "distance_closer": {"norm": "l2"},
+    "distance_drop": {"norm": "linf"},
+    "deepfool_drop": {"norm": "l2"},
+    "eigenvalue_ratio": {},
+    "eigenvalue_smallest_ratio": {},
+    "eigenvalues_near_zero": {"pixels": 784},
+    "eigenvalues_negative": {},
+    "mean_section_distance": {"model": "sgd"},
+    "mean_bend": {"model": "dpsgd"},
+    "section_closer": {},
+    "section_more_curved": {},
 }
 SWEPT = {  # the variants that a measure reads beside SGD
     "fgsm_accuracy_slope": ("sigma 1, C 1", "sigma 2, C 1"),
@@ -165,8 +179,38 @@ def corrupted_record(rng: np.random.Generator, *, n: int) -> dict:
     return {"correct": correct, "stand_in": none, "correct_test": rng.random(n) < 0.95}
 
 
+def distance_record(rng: np.random.Generator, *, n: int) -> dict:
+    l2, linf = rng.normal(1.5, 1, size=n), rng.uniform(0.05, 0.1, size=n)
+    linf = linf * l2
+    walked = {f"deepfool_{k}": np.where(d > 0, 1.1 * d, 0) for k, d in (("l2", l2), ("linf", linf))}
+    walked["deepfool_linf"][::9] = np.nan
+    return {"l2": l2, "linf": linf} | walked
+
+
+def curvature_record(rng: np.random.Generator, *, n: int) -> dict:
+    spectra = 10 ** -np.sort(rng.uniform(0, 6, size=(10, n)), axis=0)
+    spectra[-1] = np.where(np.arange(n) % 7 == 0, -0.1 * spectra[0], 0)
+    return {"hessian": spectra}
+
+
+def section_record(rng: np.random.Generator, *, n: int) -> dict:
+    bend, distance = rng.uniform(0, 0.1, size=n), rng.uniform(0.5, 2, size=n)
+    bend[::5], distance[::11], distance[1::11] = np.nan, 0, np.nan
+    return {"bend": bend, "distance": distance}
+
+
+GEOMETRY = {
+    ("section", "bend"): section_record,
+    ("eigenvalue",): curvature_record,
+    ("distance", "deepfool"): distance_record,
+}
+
+
 def random_pair(name: str, *, n: int) -> dict:
     rng = np.random.default_rng(3)
+    for words, record in GEOMETRY.items():
+        if any(word in name for word in words):
+            return {m: record(rng, n=n) for m in measures.MODELS}
     if "extra" in name:
         return {m: steps_record(rng, n=n) for m in measures.MODELS}
     if "corrupt" in name or name.startswith("gap_"):

@@ -1,0 +1,100 @@
+"""Measures of distance, curvature and cross-sections against sums done by hand."""
+
+import numpy as np
+import pytest
+
+from privrob.lab import measures
+from privrob.lab.measures import MEASURES, MeasureError, geometry
+
+
+def distances(l2, *, walked=None, linf=None):
+    l2 = np.array(l2, np.float32)
+    linf = l2 / 10 if linf is None else np.array(linf, np.float32)
+    walked = np.maximum(l2, 0) if walked is None else np.array(walked, np.float32)
+    return {"l2": l2, "linf": linf, "deepfool_l2": walked, "deepfool_linf": walked / 10}
+
+
+PAIR = {
+    "sgd": distances([1.0, 2.0, -5.0, 3.0], walked=[2.0, 2.0, 0.0, np.nan]),
+    "dpsgd": distances([0.5, -1.0, -1.0, 2.5], walked=[0.5, 0.0, 0.0, 2.75]),
+}
+
+
+def test_a_distance_is_averaged_over_the_images_that_are_right():
+    assert geometry.mean_distance(PAIR, model="sgd", norm="l2") == pytest.approx(2.0)
+    assert geometry.mean_distance(PAIR, model="sgd", norm="linf") == pytest.approx(0.2)
+    assert geometry.distance_closer(PAIR, norm="l2") == pytest.approx(0.5)
+    assert geometry.distance_drop(PAIR, norm="l2") == pytest.approx(25.0)
+
+
+def test_deepfool_is_compared_on_the_images_that_it_reached():
+    assert geometry.deepfool_distance(PAIR, model="sgd", norm="l2") == pytest.approx(2.0)
+    assert geometry.deepfool_ratio(PAIR, model="sgd", norm="l2") == pytest.approx(4 / 3)
+    assert geometry.deepfool_ratio(PAIR, model="dpsgd", norm="linf") == pytest.approx(3.25 / 3)
+    drop = geometry.deepfool_drop(PAIR, norm="l2")
+    assert drop == pytest.approx(100 * (2.0 - 1.625) / 2.0)
+
+
+def test_what_has_no_mean_distance_says_so():
+    endless = {m: distances([1.0, np.inf]) for m in measures.MODELS}
+    with pytest.raises(MeasureError, match="1 images have no boundary"):
+        geometry.mean_distance(endless, model="sgd", norm="l2")
+    behind = {m: distances([1.0, -np.inf]) for m in measures.MODELS}
+    assert geometry.mean_distance(behind, model="sgd", norm="l2") == 1.0
+    wrong = {m: distances([-1.0, -2.0]) for m in measures.MODELS}
+    with pytest.raises(MeasureError, match="no image right"):
+        geometry.mean_distance(wrong, model="sgd", norm="l2")
+    with pytest.raises(ValueError, match="got 'l1'"):
+        geometry.mean_distance(PAIR, model="sgd", norm="l1")
+
+
+def spectra(*columns):
+    return {"hessian": np.array(columns, float).T}
+
+
+def test_ratios_of_eigenvalues_are_of_means_in_decades():
+    sgd = spectra([1.0, 0.1, 0.0], [3.0, 0.3, 0.0])
+    dpsgd = spectra([100.0, 0.2, 0.0], [300.0, 0.2, 0.0])
+    pair = {"sgd": sgd, "dpsgd": dpsgd}
+    assert geometry.eigenvalue_ratio(pair) == pytest.approx(2.0)
+    assert geometry.eigenvalue_smallest_ratio(pair) == pytest.approx(0.0)
+
+
+def test_an_eigenvalue_that_is_zero_everywhere_has_no_ratio():
+    flat = spectra([1.0, 0.0, 0.0])
+    with pytest.raises(MeasureError, match="no logarithm"):
+        geometry.eigenvalue_ratio({"sgd": flat, "dpsgd": flat})
+
+
+def test_near_zero_is_of_all_pixels_and_of_the_model_with_fewer():
+    two = spectra([1.0, 0.5, 1e-4], [1.0, 1e-4, 0.0])  # 2 and 1 above a thousandth
+    one = spectra([1.0, 0.0, 0.0], [1.0, 0.0, 0.0])
+    pair = {"sgd": one, "dpsgd": two}
+    assert geometry.eigenvalues_near_zero(pair, pixels=10) == pytest.approx(0.85 - 0.5)
+    nothing = spectra([0.0, 0.0, 0.0])
+    pair = {"sgd": nothing, "dpsgd": nothing}
+    assert geometry.eigenvalues_near_zero(pair, pixels=10) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("last", "sign"), [(-1e-3, 1), (-1e-16, -1), (1e-3, -1)])
+def test_one_negative_eigenvalue_is_some_and_rounding_is_none(last, sign):
+    usual = spectra(*[[1.0, 0.5, 0.0]] * 9)
+    odd = spectra(*[[1.0, 0.5, 0.0]] * 8, [1.0, 0.5, last])
+    assert np.sign(geometry.eigenvalues_negative({"sgd": usual, "dpsgd": odd})) == sign
+
+
+def test_a_bend_counts_where_the_picture_shows_it():
+    sgd = {"bend": np.array([0.1, np.nan, 0.3]), "distance": np.array([1.0, 2.0, 0.0])}
+    dpsgd = {"bend": np.array([0.2, 0.4, 0.5]), "distance": np.array([1.0, 1.0, np.nan])}
+    pair = {"sgd": sgd, "dpsgd": dpsgd}
+    assert geometry.mean_section_distance(pair, model="sgd") == pytest.approx(1.5)
+    assert geometry.mean_bend(pair, model="sgd") == pytest.approx(10.0)
+    assert geometry.section_closer(pair) == pytest.approx(0.5)
+    assert geometry.section_more_curved(pair) == pytest.approx(20.0)
+    nowhere = {m: {"bend": np.array([np.nan]), "distance": np.array([1.0])} for m in pair}
+    with pytest.raises(MeasureError, match="no image has a boundary"):
+        geometry.mean_bend(nowhere, model="sgd")
+
+
+def test_every_measure_is_entered():
+    assert {f.__name__ for f in geometry.ALL} <= MEASURES.keys()
