@@ -180,9 +180,10 @@ WHITE = dict.fromkeys(masking.WHITE_BOX, 85)
     ("levels", "word", "signs"),
     [
         (WHITE | dict.fromkeys(masking.OTHERS, 80), "robustness", ()),
-        (WHITE | {"pgd_margin": 3}, "masking", ("pgd_margin", "pgd_transfer", "square")),
+        (WHITE | {"pgd_margin": 3}, "masking", ("pgd_margin",)),
         (WHITE | dict.fromkeys(masking.OTHERS, 85) | {"square": 3}, "masking", ("square",)),
         (dict.fromkeys(probes.ATTACKS, 3) | {"fgsm": 85}, "neither", ()),
+        (dict.fromkeys(probes.ATTACKS, 0) | {"fgsm": 40, "pgd": 5}, "neither", ()),
         (WHITE | dict.fromkeys(masking.OTHERS, 42), "undecided", ()),
     ],
 )

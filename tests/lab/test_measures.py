@@ -142,6 +142,7 @@ CASES = {
     "fgsm_rise_needs_noise": {"eps": 0.3},
     "masking_accuracy": {"model": "dpsgd", "attack": "every_attack", "eps": 0.1},
     "masking_excess": {"model": "dpsgd", "attack": "pgd", "over": "square", "eps": 0.2},
+    "masking_hidden": {"model": "sgd", "over": "square", "eps": 0.2, "share": 0.5},
     "masking_kept": {"model": "dpsgd", "eps": 0.3, "share": 0.5},
     "mean_distance": {"model": "sgd", "norm": "linf"},
     "deepfool_distance": {"model": "dpsgd", "norm": "l2"},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from privrob.lab import measures
-from privrob.lab.measures import base, masking
+from privrob.lab.measures import MEASURES, base, masking
 from privrob.lab.tasks import probes
 
 EPS = np.array([0.1, 0.3])
@@ -34,6 +34,13 @@ def test_what_one_attack_leaves_more_than_another():
     pair = {"dpsgd": record(pgd=range(8), pgd_margin=range(3))}
     found = measures.masking_excess(pair, model="dpsgd", attack="pgd", over="pgd_margin", eps=0.3)
     assert found == pytest.approx(50)
+
+
+@pytest.mark.parametrize(("left", "margin"), [(range(1), 30), (range(4), 0), (range(8), -40)])
+def test_what_is_hidden_is_compared_with_a_share_of_fgsm(left, margin):
+    pair = {"dpsgd": record(fgsm=range(8), pgd=range(8), square=left)}
+    hidden = MEASURES["masking_hidden"](pair, model="dpsgd", over="square", eps=0.3, share=0.5)
+    assert hidden == pytest.approx(margin)
 
 
 @pytest.mark.parametrize(("left", "margin"), [(range(7), 30), (range(4), 0), ([], -40)])

@@ -34,7 +34,12 @@ from privrob.lab.measures.base import (
     resampled,
 )
 from privrob.lab.measures.geometry import NORMS
-from privrob.lab.measures.masking import masking_accuracy, masking_excess, masking_kept
+from privrob.lab.measures.masking import (
+    masking_accuracy,
+    masking_excess,
+    masking_hidden,
+    masking_kept,
+)
 from privrob.lab.measures.readings import Candidate, Settlement, Target, settled
 from privrob.lab.measures.sweeps import fgsm_accuracy_slope, fgsm_gap_slope
 from privrob.stats import LEVEL, Interval
@@ -64,6 +69,7 @@ __all__ = [
     "interval_over_images",
     "masking_accuracy",
     "masking_excess",
+    "masking_hidden",
     "masking_kept",
     "pgd_accuracy",
     "pgd_ever_fooled_accuracy",

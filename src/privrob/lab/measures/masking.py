@@ -31,6 +31,15 @@ def masking_excess(pair: Pair, *, model: str, attack: str, over: str, eps: float
     return next(after) - next(after)
 
 
+def masking_hidden(pair: Pair, *, model: str, over: str, eps: float, share: float) -> Number:
+    """`masking_excess` of PGD over another attack, minus `share` of the accuracy after FGSM.
+
+    Positive where a good part of what FGSM leaves is left because the gradient hides the way.
+    """
+    fgsm = masking_accuracy(pair, model=model, attack="fgsm", eps=eps)
+    return masking_excess(pair, model=model, attack="pgd", over=over, eps=eps) - share * fgsm
+
+
 def masking_kept(pair: Pair, *, model: str, eps: float, share: float) -> Number:
     """Accuracy after every attack minus `share` of that after FGSM, points.
 
@@ -40,4 +49,4 @@ def masking_kept(pair: Pair, *, model: str, eps: float, share: float) -> Number:
     return masking_accuracy(pair, model=model, attack="every_attack", eps=eps) - share * fgsm
 
 
-ALL = (masking_accuracy, masking_excess, masking_kept)
+ALL = (masking_accuracy, masking_excess, masking_hidden, masking_kept)
