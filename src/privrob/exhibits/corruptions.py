@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,8 @@ from privrob.corruptions import CORRUPTIONS, blur
 from privrob.corruptions.draws import Array, Draws
 from privrob.corruptions.table import METHODS
 from privrob.exhibits.check import Agreement, model
-from privrob.exhibits.figures import claim
 from privrob.exhibits.groups import MODELS, Group, _groups
-from privrob.lab import joined, registry, study
+from privrob.lab import joined, registry, statements, study
 from privrob.lab.measures import corruptions as measures
 from privrob.lab.recompute import ATTACK_SLACK
 from privrob.lab.run import Lab, open_store
@@ -229,7 +228,13 @@ def published_value(row: str, column: str) -> plot.Value:
 
 def table2_claim(row: str, column: str) -> Claim:
     """The claim of a cell: 'gaussian_noise', 'sgd'."""
-    return claim(f"table2/{row.replace('_', '-')}/{column}")
+    return _claims()[f"tursynbek2020/table2/{row.replace('_', '-')}/{column}"]
+
+
+@lru_cache(maxsize=1)
+def _claims() -> dict[str, Claim]:
+    """All claims: reading them once for a table of many cells."""
+    return {c.id: c for c in statements.load()}
 
 
 def corruption_seed(draw: int) -> int:

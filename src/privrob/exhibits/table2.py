@@ -1,6 +1,7 @@
 """Table 2 beside the records: 31 corruptions, six models, averages, ranks, verdicts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -142,7 +143,7 @@ def table2_drops(groups: Sequence[Group]) -> list[TableRow]:
         for words, value in _printed_drop(column).items():
             row[f"{words},\npublished"] = plot.Value(value, tier="published", digits=2)
         for g in found:
-            words = f"drop,\n{_short(g).removesuffix(chr(10) + note)}"
+            words = f"drop,\n{_short(replace(g, note=''))}"
             row[words] = _column(g, _drop_of(model))[0]
         rows.append(row)
     return rows
