@@ -91,6 +91,8 @@ def test_curves_start_at_all_images_and_end_at_those_never_fooled(one):
     assert rows[4]["step"] == 4
     alt = exhibits.standing_alt([one], step_size=0.01)
     assert "SGD, recorded at ε = 0.1: half are fooled by step 9, 33 percent are never fooled" in alt
+    steps_at_both = "SGD, recorded at ε = 0.3: 13 steps of 0.01, 5 of 0.02"
+    assert steps_at_both in exhibits.step_alt([one])
     assert [c.eps for c in exhibits.step_curves([one], eps=0.3)] == [SIZES.tolist()] * 2
     with pytest.raises(ValueError, match="no step size 0.5"):
         exhibits.standing_curves([one], eps=0.1, step_size=0.5)

@@ -99,7 +99,7 @@ def stand_in_words(groups: Sequence[Group]) -> str:
 
 def live_stand_ins() -> list[str]:
     """The corruptions that use a stand-in on this machine."""
-    return [name for name in CORRUPTIONS if corruptions.stand_in(name)]
+    return [title(name) for name in CORRUPTIONS if corruptions.stand_in(name)]
 
 
 # -- the gallery --------------------------------------------------------------------------------

@@ -77,6 +77,21 @@ def standing_alt(groups: Sequence[Group], *, step_size: float) -> str:
     )
 
 
+def step_alt(groups: Sequence[Group]) -> str:
+    """What the means over the step size show, in words."""
+    told = [
+        f"{c.label} at ε = {eps:g}: {c.mean[0]:.0f} steps of {c.eps[0]:g}, "
+        f"{c.mean[-1]:.0f} of {c.eps[-1]:g}"
+        for group in groups
+        for eps in grid_of(group)[0]
+        for c in step_curves([group], eps=eps)
+    ]
+    return (
+        "Three panels, one for each radius: mean number of PGD steps until the network is fooled, "
+        f"over the step size. {'; '.join(told)}."
+    )
+
+
 def _curve(e: Estimate | None, x: Sequence[float], group: Group, name: str) -> plot.Curve:
     label = f"{MODELS[name]}, {group.source or group.tier}"
     if e is None:
