@@ -87,10 +87,10 @@ def _largest(group: Group, word: str, images: int) -> dict[str, object]:
     pairs = [{m: pair[m]["hessian"][0, :images] for m in MODELS} for pair in group.pairs]
     f = STATISTICS[word]
     own = {
-        f"log10 λ1,\n{title}": over_images(pairs, lambda p, m=m: np.log10(f(p[m])))
+        f"log10 λ1,\n{title}": over_images(pairs, lambda p, m=m: np.log10(f(p[m], axis=-1)))
         for m, title in MODELS.items()
     }
-    ratio = over_images(pairs, lambda p: np.log10(f(p["dpsgd"])) - np.log10(f(p["sgd"])))
+    ratio = over_images(pairs, lambda p: np.log10(f(p["dpsgd"], axis=-1) / f(p["sgd"], axis=-1)))
     columns = own | {"DP-SGD over SGD,\ndecades": ratio}
     return {name: value(group, e) for name, e in columns.items()}
 
