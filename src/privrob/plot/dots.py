@@ -41,6 +41,8 @@ def dot_columns(
     for ax, column in zip(axes, columns, strict=True):
         _draw(ax, column, split)
         ax.set_yticks(range(len(names)), labels=list(names) if ax is axes[0] else [])
+        # The last tick of one column and the first of the next would touch.
+        ax.set_xticks((0, 50, 100), labels=("0", "50", "100" if ax is axes[-1] else ""))
     axes[len(axes) // 2].set_xlabel("accuracy (%)")
     return figure, axes
 
@@ -57,4 +59,4 @@ def _draw(ax: Axes, column: Dots, split: int) -> None:
         ax.axhline(split - 0.5, color=INK, linewidth=0.9, alpha=0.6)
         ax.set_title(column.label, loc="left", pad=8)
         ax.grid(axis="x", color=INK, alpha=0.14)
-        ax.set(xlim=(0, 100), ylim=(len(mean) - 0.5, -0.5), xticks=(0, 50, 100))
+        ax.set(xlim=(0, 100), ylim=(len(mean) - 0.5, -0.5))

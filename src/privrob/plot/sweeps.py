@@ -19,8 +19,8 @@ from privrob.plot.style import EPS_LABEL, label_axes, style
 # In line widths, from dots to long dashes: a denser line is a larger value. Never unbroken, which
 # is the curve that they are compared with.
 DENSER: tuple[Any, ...] = (
-    (0, (1, 2.4)), (0, (1, 1.1)), (0, (2.6, 1.6)), (0, (4, 1.5)), (0, (6, 1.4)), (0, (9, 1.3)),
-    (0, (14, 1.2)),
+    (0, (1, 2.4)), (0, (1, 1.1)), (0, (2.6, 1.6)), (0, (4, 1.5)), (0, (6, 1.4)), (0, (8, 1.5)),
+    (0, (11, 1.8)),
 )  # fmt: skip
 WIDTHS = 1.4, 3.0  # points, of the smallest and of the largest value
 
