@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from privrob import corruptions, data, exhibits
+from privrob import corruptions, data, exhibits, plot
 from privrob.corruptions import CORRUPTIONS
 from privrob.exhibits import corruptions as page
 from privrob.exhibits import table2
@@ -149,6 +149,17 @@ def test_motion_is_smeared_to_the_side_that_is_said():
         columns = np.flatnonzero(function(dot, page.Draws(0, "m", first=0, count=1)).sum((0, 1)))
         side = "left" if columns.mean() < 14 else "right"
         assert side in words
+
+
+def test_the_nearer_reading_is_told():
+    def row(words, sgd, dpsgd):
+        values = {"SGD\npublished": 90, "SGD\nmatched": sgd, "DP-SGD\npublished": 80}
+        values |= {"DP-SGD\nmatched": dpsgd}
+        shown = {k: plot.Value(v, tier="derived") for k, v in values.items()}
+        return {"corruption": "glass blur", "blurred": words} | shown
+
+    rows = [row("one way", 91, 70), row("both ways", 95, 79)]
+    assert exhibits.nearer_readings(rows).endswith("together: glass blur, matched: both ways.")
 
 
 def test_our_readings_are_the_packages(monkeypatch):

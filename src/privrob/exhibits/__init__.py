@@ -26,6 +26,7 @@ from privrob.exhibits.corruptions import (
     corruption_groups,
     corruption_seed,
     live_stand_ins,
+    nearer_readings,
     other_readings,
     stand_in_words,
 )
@@ -146,6 +147,7 @@ __all__ = [
     "mechanisms",
     "model",
     "model_budgets",
+    "nearer_readings",
     "networks",
     "other_adjacencies",
     "other_readings",
