@@ -9,8 +9,8 @@ from torch import nn
 
 from privrob import corruptions, data, exhibits, plot
 from privrob.corruptions import CORRUPTIONS
+from privrob.exhibits import blurs, table2
 from privrob.exhibits import corruptions as page
-from privrob.exhibits import table2
 from privrob.exhibits.groups import Group
 from privrob.lab import run
 
@@ -145,8 +145,8 @@ def test_the_gallery_has_every_corruption_and_what_is_said_of_it(monkeypatch, tm
 def test_motion_is_smeared_to_the_side_that_is_said():
     dot = np.zeros((1, 28, 28))
     dot[0, 14, 14] = 1
-    for words, function in page.READINGS["motion_blur"].items():
-        columns = np.flatnonzero(function(dot, page.Draws(0, "m", first=0, count=1)).sum((0, 1)))
+    for words, function in blurs.READINGS["motion_blur"].items():
+        columns = np.flatnonzero(function(dot, blurs.Draws(0, "m", first=0, count=1)).sum((0, 1)))
         side = "left" if columns.mean() < 14 else "right"
         assert side in words
 
@@ -165,8 +165,8 @@ def test_the_nearer_reading_is_told():
 def test_our_readings_are_the_packages(monkeypatch):
     x = data.load("mnist_slice").test.x[:4]
     pixels = x[:, 0].double().numpy() / 255
-    for name, readings in page.READINGS.items():
-        draws = page.Draws(5, name, first=0, count=4)
+    for name, readings in blurs.READINGS.items():
+        draws = blurs.Draws(5, name, first=0, count=4)
         ours, other = (f(pixels, draws).clip(0, 1) for f in readings.values())
         packaged = corruptions.corrupt(x.double() / 255, name, seed=5)[:, 0].numpy()
         np.testing.assert_allclose(ours, packaged, atol=1e-12)

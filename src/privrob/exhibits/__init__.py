@@ -18,6 +18,7 @@ from privrob.exhibits.accounting import (
     sweep_curves,
     sweep_told,
 )
+from privrob.exhibits.blurs import nearer_readings, other_readings
 from privrob.exhibits.check import Agreement, agreement_table, agreements, images, model
 from privrob.exhibits.corruptions import (
     base_groups,
@@ -26,8 +27,6 @@ from privrob.exhibits.corruptions import (
     corruption_groups,
     corruption_seed,
     live_stand_ins,
-    nearer_readings,
-    other_readings,
     stand_in_words,
 )
 from privrob.exhibits.figures import (
