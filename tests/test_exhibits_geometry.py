@@ -182,6 +182,8 @@ def test_spectra_are_drawn_with_their_floors(folders):
     curves = curved.spectrum_curves(groups, array="hessian", statistic="median")
     assert [c.label for c in curves] == ["SGD, recorded", "DP-SGD, recorded"]
     assert curves[0].eps == [float(k) for k in range(1, CLASSES)]
+    said = f"SGD, recorded, from 10 to the {curves[0].mean[0]:.1f} at rank 1 to"
+    assert curved.in_words(curves[0]).startswith(said)
     floors = curved.floors(curves)
     assert floors[0].value - floors[1].value == pytest.approx(np.log10(2.0**29))
     figure, (ax,) = plot.panels()

@@ -46,6 +46,12 @@ def _spectrum_curve(group: Group, model: str, array: str, statistic: str) -> plo
     return plot.Curve(ranks, *ends, label, group.tier, group.source, model)
 
 
+def in_words(curve: plot.Curve) -> str:
+    """What a curve of `spectrum_curves` shows, for an alt text."""
+    first, last = (f"10 to the {v:.1f}" for v in (curve.mean[0], curve.mean[-1]))
+    return f"{curve.label}, from {first} at rank 1 to {last} at rank {len(curve.mean)}"
+
+
 def floors(curves: Sequence[plot.Curve]) -> list[plot.Reference]:
     """What rounding leaves of a zero: the precision's epsilon times the largest eigenvalue."""
     largest, word = max(curve.mean[0] for curve in curves), curves[0].tier
