@@ -80,8 +80,8 @@ PAGES = (
     "claims",
     "parameters",
     "provenance",
-    "notebooks/10-fgsm",
-    "notebooks/11-pgd",
+    "tursynbek2020",
+    *(f"notebooks/{path.stem}" for path in sorted((ROOT / "notebooks").glob("*.md"))),
 )
 browser = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
 

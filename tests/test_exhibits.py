@@ -318,7 +318,8 @@ def test_a_notebook_has_the_skeleton_and_short_cells(path):
     prose = [c.source for c in notebook.cells if c.cell_type == "markdown"]
     heads = re.findall(r"^## (.+)$", "\n".join(prose), re.MULTILINE)
     assert [h for h in heads if h in SECTIONS] == SECTIONS
-    assert re.match(r"# .+ \((Figure|Table|Equation) \d+\)\n", prose[0])
+    exhibit = r"Figures? \d+( and \d+)?|Table \d+|Equation \d+|not in the paper"
+    assert re.match(rf"# .+ \(({exhibit})\)\n", prose[0])
     code = [c.source for c in notebook.cells if c.cell_type == "code"]
     assert all(len(c.splitlines()) <= 25 for c in code)
     assert book.declared(notebook).keys() >= {"profile", "seed", "device"}
