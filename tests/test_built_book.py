@@ -81,7 +81,7 @@ PAGES = (
     "parameters",
     "provenance",
     "tursynbek2020",
-    *(f"notebooks/{path.stem}" for path in sorted((ROOT / "notebooks").glob("*.md"))),
+    *(f"notebooks/{name}" for name in book.sources()),
 )
 browser = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
 
