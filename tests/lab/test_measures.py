@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from privrob.lab import measures, registry, trainings
-from privrob.lab.measures import MEASURES, Interval, Target, settled
+from privrob.lab.measures import MEASURES, Target, settled
 from privrob.lab.tasks import probes
+from privrob.stats import Interval
 
 EPS = np.array([0.0, 0.1, 0.2, 0.1 + 0.2])  # 0.30000000000000004 is the 0.3 of a claim
 STEPS = np.array([30, 40])
