@@ -4,10 +4,11 @@
 
 Runs every notebook, or those named, with 1, 2 and 4 threads and a store that has nothing but what
 the zoo's models answered before, which is in no headline number. Writes quick.json, in which the
-notebooks that are not named keep what they have: the value is the mean over thread counts, the tolerance three times their range plus
-one test image of the smallest set attacked. It refuses a tolerance so wide that a number would
-say nothing. Sums of float32 numbers come out differently in another order, and training amplifies
-that: the range between thread counts stands for what another machine may see.
+notebooks that are not named keep what they have: the value is the mean over thread counts, the
+tolerance three times their range plus one test image of the smallest set attacked. It refuses a
+tolerance so wide that a number would say nothing. Sums of float32 numbers come out differently in
+another order, and training amplifies that: the range between thread counts stands for what another
+machine may see.
 """
 
 import json

@@ -69,7 +69,8 @@ def _settings(paper: Any, quick: Any) -> str:
 def _short(value: Any) -> str:
     """A setting as text; a long grid by its ends."""
     if isinstance(value, list) and len(value) > 6:
-        return f"{value[0]:g}, {value[1]:g}, ..., {value[-1]:g} ({len(value)} values)"
+        first, second, last = (_short(value[i]) for i in (0, 1, -1))
+        return f"{first}, {second}, ..., {last} ({len(value)} values)"
     return escape(f"{value:.6g}" if isinstance(value, float) else str(value))
 
 
