@@ -14,7 +14,7 @@ from browser import CHROMIUM, served, visit
 from privrob import paths
 from privrob.lab import book, claims
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 NBVAL = ("10-fgsm", "11-pgd")
 
 
