@@ -37,7 +37,7 @@ def test_a_line_says_how_eq1_is_off():
         assert row[f"Eq. (1), no bound,\n{at}"].mean == eq1
         assert row[f"RDP,\n{at}"].mean > row[f"PRV,\n{at}"].mean
     assert low[accounting._OFF].startswith("overstates by 0.9")
-    tight = accounting._budget_row(Training(0.5, *_rest()), ["x"])
+    tight = accounting._budget_row(Training(0.3, *_rest()), ["x"])
     assert tight[f"PRV,\n{at}"] is None
     assert tight[accounting._OFF].startswith("understates by")
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from privrob import exhibits, plot
 from privrob.exhibits import masking, sweeps
-from privrob.lab import questions, registry, run
+from privrob.lab import budgets, questions, registry, run
 from privrob.lab.tasks import probes
 
 IMAGES = 200
@@ -104,24 +104,24 @@ def test_without_clipping_there_is_no_privacy():
         for v in registry.experiment("tursynbek2020/grid").variants("paper", seed=0)
         if (v.model, v.note) == ("dpsgd", "no clipping, noise 1.3")
     )
-    assert sweeps.budget(variant.train, delta=1e-5) == np.inf
+    assert budgets.training_of(variant.train).tightest(delta=1e-5) == np.inf
     assert sweeps.label("clip-alone", "no clipping, noise 1.3") == "no clipping"
-    with pytest.raises(ValueError, match="no budget"):
-        sweeps.budget(registry.quick_pair(seed=0)["sgd"], delta=1e-5)
+    with pytest.raises(ValueError, match="has no budget"):
+        budgets.training_of(registry.quick_pair(seed=0)["sgd"])
 
 
 def test_a_large_budget_is_the_bound_that_is_quick_to_have(monkeypatch):
     asked = []
     values = {"rdp": 700.0, "prv": 600.0}
     monkeypatch.setattr(
-        sweeps.privacy,
+        budgets.privacy,
         "epsilon",
         lambda accountant, **_: asked.append(accountant) or values[accountant],
     )
-    train = registry.quick_pair(seed=0)["dpsgd"]
-    assert sweeps.budget(train, delta=1e-5) == 700
+    training = budgets.training_of(registry.quick_pair(seed=0)["dpsgd"])
+    assert training.tightest(delta=1e-5) == 700
     values["rdp"] = 7.0
-    assert sweeps.budget(train, delta=1e-5) == 600
+    assert training.tightest(delta=1e-5) == 600
     assert asked == ["rdp", "rdp", "prv"]
 
 

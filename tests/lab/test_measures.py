@@ -333,3 +333,8 @@ def test_none_is_the_choice_when_every_candidate_misses():
     assert found.choice is None
     assert found.open == []
     assert found.disagreement
+
+
+def test_a_feature_has_one_name():
+    with pytest.raises(ValueError, match="'clean' is there already"):
+        measures.base.feature("first_success")(measures.base.clean)

@@ -8,7 +8,6 @@ plot.show(figure, ..., stamp=exhibits.stamp(groups, command))
 from privrob.exhibits import answers, controls
 from privrob.exhibits.accounting import (
     POISSON,
-    accounting_stamp,
     adjacencies_told,
     ladder,
     model_budgets,
@@ -41,6 +40,7 @@ from privrob.exhibits.figures import (
     printed,
     stamp,
     strip,
+    unmeasured,
 )
 from privrob.exhibits.groups import MODELS, Estimate, Group, gather, live, pick, quick, the_quick
 from privrob.exhibits.masking import (
@@ -72,7 +72,6 @@ from privrob.exhibits.sweeps import common, measured_rows, mechanisms, over, sai
 from privrob.exhibits.table2 import (
     contradictions,
     gap_summary,
-    print_stamp,
     table2_base,
     table2_drops,
     table2_statements,
@@ -100,7 +99,6 @@ __all__ = [
     "Group",
     "Headline",
     "Scaled",
-    "accounting_stamp",
     "accuracy",
     "accuracy_curves",
     "adjacencies_told",
@@ -154,7 +152,6 @@ __all__ = [
     "paper_training",
     "pgd_variants",
     "pick",
-    "print_stamp",
     "printed",
     "quick",
     "said",
@@ -183,6 +180,7 @@ __all__ = [
     "table2_variants",
     "the_quick",
     "unclipped",
+    "unmeasured",
     "verdict_counts",
     "verdicts",
     "walk_strip",

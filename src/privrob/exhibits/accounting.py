@@ -8,42 +8,16 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from privrob import plot, privacy
+from privrob import plot
 from privrob.exhibits.figures import claim
 from privrob.lab import adjacencies, registry
-from privrob.lab.run import sizes
-from privrob.lab.spec import DpSgd, Train
+from privrob.lab.budgets import DELTAS, Training, delta_text, training_of
+from privrob.lab.spec import DpSgd
 from privrob.training.loop import updates_per_epoch
 
-DELTAS = (1e-5, 1e-6)  # the second is the paper's
-PRV_UP_TO = 15.0  # the PRV accountant takes minutes where a budget is large: RDP's decides
 POISSON = "adding or removing one example, under Poisson sampling"
 
 TableRow = dict[str, object]
-
-
-@dataclass(frozen=True)
-class Training:
-    """All that a budget depends on, but delta."""
-
-    noise_multiplier: float
-    sample_rate: float
-    updates: int
-
-    def epsilon(self, *, delta: float, accountant: str) -> float:
-        """The budget by one accountant."""
-        return privacy.epsilon(
-            noise_multiplier=self.noise_multiplier,
-            sample_rate=self.sample_rate,
-            updates=self.updates,
-            delta=delta,
-            accountant=accountant,
-        )
-
-    def prv(self, *, delta: float) -> float | None:
-        """The budget by PRV; None where RDP's says that it would take minutes."""
-        small = self.epsilon(delta=delta, accountant="rdp") <= PRV_UP_TO
-        return self.epsilon(delta=delta, accountant="prv") if small else None
 
 
 # -- every model of the book --------------------------------------------------------------------
@@ -65,15 +39,7 @@ def _private() -> Iterator[tuple[Training, str]]:
     for name, experiment in registry.EXPERIMENTS.items():
         for variant in experiment.variants("paper"):
             if isinstance(variant.train.training, DpSgd):
-                yield _of(variant.train), name.rpartition("/")[2]
-
-
-def _of(train: Train) -> Training:
-    t = train.training
-    assert isinstance(t, DpSgd)
-    images, _ = sizes(train.data)
-    updates = t.epochs * updates_per_epoch(images, batch_size=t.batch_size)
-    return Training(round(t.noise_multiplier, 10), t.sample_rate, updates)
+                yield training_of(variant.train), name.rpartition("/")[2]
 
 
 def model_budgets() -> list[TableRow]:
@@ -94,8 +60,8 @@ def _budget_row(training: Training, names: Sequence[str]) -> TableRow:
     for delta in DELTAS:
         found = {a: training.epsilon(delta=delta, accountant=a) for a in ("rdp", "eq1")}
         prv = training.prv(delta=delta)
-        row[f"PRV,\n{_delta(delta)}"] = None if prv is None else _value(prv)
-        row |= {f"{NAMES[a]},\n{_delta(delta)}": _value(v) for a, v in found.items()}
+        row[f"PRV,\n{delta_text(delta)}"] = None if prv is None else _value(prv)
+        row |= {f"{NAMES[a]},\n{delta_text(delta)}": _value(v) for a, v in found.items()}
         off.append(found["eq1"] - (found["rdp"] if prv is None else prv))
     word = "overstates" if min(off) > 0 else "understates" if max(off) < 0 else "either"
     sizes_ = " and ".join(f"{abs(o):.3g}" for o in off)
@@ -105,10 +71,6 @@ def _budget_row(training: Training, names: Sequence[str]) -> TableRow:
 _EQ1 = "Eq. (1),\nno bound"
 _OFF = "Eq. (1) beside PRV,\nwithout it RDP"
 NAMES = {"eq1": "Eq. (1), no bound", "rdp": "RDP", "prv": "PRV"}
-
-
-def _delta(delta: float) -> str:
-    return f"δ = {delta:.0e}".replace("e-0", "e\N{NON-BREAKING HYPHEN}")
 
 
 def _value(number: float) -> plot.Value:
@@ -182,9 +144,9 @@ def sweep_told(data: str, found: Sweep) -> str:
     side = "overstates" if at > found.crossing else "understates"
     return (
         f"{data}, q = {found.training.sample_rate:.4g}, {found.training.updates:,} updates, "
-        f"{_delta(found.delta)}: Eq. (1) understates the budget below a noise multiplier of about "
-        f"{found.crossing:.2f} and overstates it above (RDP: {found.rdp_crossing:.2f}). At the "
-        f"paper's {at:g} it {side} it. All for {POISSON}."
+        f"{delta_text(found.delta)}: Eq. (1) understates the budget below a noise multiplier of "
+        f"about {found.crossing:.2f} and overstates it above (RDP: {found.rdp_crossing:.2f}). At "
+        f"the paper's {at:g} it {side} it. All for {POISSON}."
     )
 
 
@@ -239,19 +201,5 @@ def adjacencies_told() -> str:
     t: dict[str, Any] = table.training
     return (
         f"q = {t['sample_rate']:.4g}, "
-        f"{t['updates']:,} updates, {_delta(t['delta'])}; computed once with {table.source}"
-    )
-
-
-def accounting_stamp(command: str) -> plot.Stamp:
-    """The stamp of budgets: no record and no chance behind them."""
-    return plot.Stamp(
-        tiers=("derived",),
-        profile="",
-        device="",
-        seeds=(),
-        date="",
-        keys=(),
-        state="fresh",
-        command=command,
+        f"{t['updates']:,} updates, {delta_text(t['delta'])}; computed once with {table.source}"
     )

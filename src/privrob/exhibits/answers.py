@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from privrob import plot
-from privrob.exhibits.groups import MODELS, Estimate, Group
+from privrob.exhibits.groups import MODELS, Group
+from privrob.exhibits.values import cell
 from privrob.lab.measures import answers
 from privrob.plot.curves import DASHES
 from privrob.plot.style import INK, label_axes, style
@@ -25,17 +25,9 @@ def by_class(groups: Sequence[Group]) -> list[Row]:
         }
         parts["gap, points"] = g.estimate(answers.class_gap)
         for k in range(10):
-            cells = {name: _value(e, k, g) for name, e in parts.items()}
+            cells = {name: e and cell(g, e, digits=2, at=k) for name, e in parts.items()}
             rows.append({"evidence": g.name, "digit": k, **cells})
     return rows
-
-
-def _value(e: Estimate | None, k: int, group: Group) -> plot.Value | None:
-    if e is None:
-        return None
-    facts: dict[str, Any] = {"tier": group.tier, "source": group.source, "digits": 2}
-    n = e.n if e.n > 1 else None
-    return plot.Value(float(e.mean[k]), float(e.low[k]), float(e.high[k]), n, **facts)
 
 
 def worst_class(group: Group) -> tuple[int, float, float]:
@@ -113,10 +105,6 @@ def calibration(groups: Sequence[Group]) -> list[Row]:
         row: Row = {"evidence": g.name}
         for m, name in MODELS.items():
             e = g.estimate(partial(answers.calibration_error, model=m))
-            facts: dict[str, Any] = {"tier": g.tier, "source": g.source, "digits": 2}
-            if e is not None:
-                n = e.n if e.n > 1 else None
-                value = plot.Value(float(e.mean), float(e.low), float(e.high), n, **facts)
-                row[f"{name}, points"] = value
+            row[f"{name}, points"] = e and cell(g, e, digits=2)
         rows.append(row)
     return rows

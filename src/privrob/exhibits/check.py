@@ -14,7 +14,7 @@ from privrob.exhibits.figures import lead, stamp
 from privrob.exhibits.groups import MODELS, Group, live, pick
 from privrob.exhibits.notes import sentence
 from privrob.lab import study
-from privrob.lab.recompute import ATTACK_SLACK, EXCUSED_SHARE
+from privrob.lab.recompute import ATTACK_SLACK, EXCUSED_SHARE, margin
 from privrob.lab.run import Lab, open_store
 from privrob.lab.spec import Fgsm, Pgd
 from privrob.lab.study import Row
@@ -98,19 +98,14 @@ def margins_under_attack(row: Row, images: Any) -> NDArray[np.float64]:
     x, y = evaluate.as_float(test.x[chosen], network), test.y[chosen]
     if isinstance(spec, Fgsm):
         attacked = attacks.fgsm_grid(network, x, y, eps=spec.eps)
-        return torch.stack([_margin(evaluate.logits(network, a), y) for a in attacked]).numpy()
+        return np.stack([margin(evaluate.logits(network, a), y) for a in attacked])
     found = []
     for eps in spec.eps:
         trace = attacks.pgd_trace(
             network, x, y, eps=eps, step_size=spec.step_size, snapshots=spec.steps
         )
-        found.append(torch.stack([_margin(trace.logits_at[s], y) for s in spec.steps]))
-    return torch.stack(found).numpy()
-
-
-def _margin(g: Tensor, y: Tensor) -> Tensor:
-    others = g.scatter(1, y[:, None], -torch.inf)
-    return (g.gather(1, y[:, None]).squeeze(1) - others.amax(1)).double()
+        found.append(np.stack([margin(trace.logits_at[s], y) for s in spec.steps]))
+    return np.stack(found)
 
 
 def agreement_table(found: Sequence[Agreement], groups: Sequence[Group]) -> plot.Figure:

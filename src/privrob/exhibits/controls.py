@@ -10,6 +10,7 @@ import numpy as np
 from privrob import data, plot, stats
 from privrob.exhibits.figures import accuracy
 from privrob.exhibits.groups import Group
+from privrob.exhibits.values import curve_of, evidence
 from privrob.lab import trainings
 from privrob.lab.measures import Pair
 from privrob.lab.trainings import Mechanism
@@ -29,7 +30,7 @@ def stops(groups: Iterable[Group]) -> list[Row]:
 def _stop(group: Group, i: int) -> Row:
     pair = group.pairs[i]
     history, goal = pair["sgd"]["history"], float(pair["sgd"]["goal"])
-    facts: dict[str, Any] = {"tier": group.tier, "source": group.source, "digits": 2}
+    facts = evidence(group) | {"digits": 2}
     test = {m: 100 * float(pair[m]["correct_test"].mean()) for m in ("sgd", "dpsgd")}
     return {
         "evidence": group.name,
@@ -56,7 +57,7 @@ def _cell(m: Mechanism, group: Group | None) -> Row:
     head: Row = {"clipping": clipping, "noise on the sum": f"{m.noise_std:g}"}
     if group is None:
         return head | {"clean": "not attempted"}
-    facts: dict[str, Any] = {"tier": group.tier, "source": group.source, "digits": 1}
+    facts = evidence(group) | {"digits": 1}
     curve = _mean(group, lambda pair: accuracy(pair, "dpsgd"))
     eps = group.rows[0].result.arrays["eps"]
     shown = {f"FGSM, ε = {e:g}": curve[np.isclose(eps, e)][0] for e in CURVED}
@@ -99,5 +100,4 @@ def _curve(group: Group, label: str) -> plot.Curve:
     e = group.estimate(lambda pair: accuracy(pair, "dpsgd"))
     assert e is not None  # shares are never missing
     eps = group.rows[0].result.arrays["eps"].tolist()
-    ends = (e.mean.tolist(), e.low.tolist(), e.high.tolist())
-    return plot.Curve(eps, *ends, label, group.tier, group.source, label)
+    return curve_of(group, e, eps, label, label)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,11 @@ from torch import Tensor, nn
 from privrob import corruptions, data, evaluate, plot
 from privrob.corruptions import CORRUPTIONS
 from privrob.exhibits.check import Agreement, model
-from privrob.exhibits.groups import MODELS, Group, _groups
-from privrob.lab import joined, registry, statements, study
+from privrob.exhibits.figures import claim
+from privrob.exhibits.groups import MODELS, Group, grouped, live
+from privrob.lab import joined, study
 from privrob.lab.measures import corruptions as measures
-from privrob.lab.recompute import ATTACK_SLACK
+from privrob.lab.recompute import ATTACK_SLACK, margin
 from privrob.lab.run import Lab, open_store
 from privrob.lab.spec import Corrupted, seed_for
 from privrob.lab.statements import Claim
@@ -35,24 +35,14 @@ def corruption_groups(computed: Sequence[Row], *, device: str = "auto") -> list[
     """Recorded, zoo on a few images, then quick; each with its models' clean answers."""
     parts = (
         (study.recorded(NAME), "paper", "recorded", ""),
-        (live_corrupted(device), "quick", "executed", "zoo"),
+        (live(NAME, device=device, cut=_cut), "quick", "executed", "zoo"),
         (_small(computed), "quick", "executed", "quick"),
     )
     return [
         group
         for rows, profile, tier, source in parts
-        for group in _groups(_with_clean(rows, profile), tier, source)
+        for group in grouped(_with_clean(rows, profile), tier, source)
     ]
-
-
-def live_corrupted(device: str) -> list[Row]:
-    """The zoo's models on the first images of the embedded slice."""
-    lab = Lab(open_store("quick"), on=device)
-    variants = [replace(v, spec=_cut(v.spec)) for v in registry.experiment(NAME).variants("live")]
-    study.discard_stale(lab, [v.spec for v in variants])
-    found = [(v, lab.lookup(v.train)) for v in variants]
-    kept = [v for v, trained in found if trained and lab.store.weights(trained.record)]
-    return [Row(v, lab.get(v.spec)) for v in kept]
 
 
 def _cut(spec: Any) -> Corrupted:
@@ -160,13 +150,7 @@ def published_value(row: str, column: str) -> plot.Value:
 
 def table2_claim(row: str, column: str) -> Claim:
     """The claim of a cell: 'gaussian_noise', 'sgd'."""
-    return _claims()[f"tursynbek2020/table2/{row.replace('_', '-')}/{column}"]
-
-
-@lru_cache(maxsize=1)
-def _claims() -> dict[str, Claim]:
-    """All claims: reading them once for a table of many cells."""
-    return {c.id: c for c in statements.load()}
+    return claim(f"table2/{row.replace('_', '-')}/{column}")
 
 
 def corruption_seed(draw: int) -> int:
@@ -212,5 +196,4 @@ def _margin(row: Row, k: int, i: int) -> float:
     assert isinstance(spec, Corrupted)
     seed = corruption_seed(spec.draw)
     x = corruptions.corrupt(test.x[i : i + 1], CORRUPTIONS[k], seed=seed, offset=i)
-    g, y = evaluate.logits(model(row), x)[0], int(test.y[i])
-    return float(g[y] - torch.cat([g[:y], g[y + 1 :]]).max())
+    return float(margin(evaluate.logits(model(row), x), test.y[i : i + 1])[0])

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from privrob import geometry, plot
 from privrob.exhibits.figures import claim
-from privrob.exhibits.geometry import Table, over_images, value
+from privrob.exhibits.geometry import Table, over_images, shown_value
 from privrob.exhibits.groups import MODELS, Estimate, Group
 from privrob.exhibits.notes import sentence
+from privrob.exhibits.values import curve_of, evidence
 from privrob.lab.measures import Pair
 
 STATISTICS: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
@@ -40,10 +41,9 @@ def spectrum_curves(groups: Sequence[Group], *, array: str, statistic: str) -> l
 def _spectrum_curve(group: Group, model: str, array: str, statistic: str) -> plot.Curve:
     spectra = [{"s": pair[model][array][:-1]} for pair in group.pairs]
     e = over_images(spectra, lambda one: np.log10(STATISTICS[statistic](one["s"], axis=-1)))
-    ends = (e.mean.tolist(), e.low.tolist(), e.high.tolist())
     label = f"{MODELS[model]}, {group.source or group.tier}"
     ranks = [float(k) for k in range(1, len(e.mean) + 1)]
-    return plot.Curve(ranks, *ends, label, group.tier, group.source, model)
+    return curve_of(group, e, ranks, label, model)
 
 
 def in_words(curve: plot.Curve) -> str:
@@ -98,7 +98,7 @@ def _largest(group: Group, word: str, images: int) -> dict[str, object]:
     }
     ratio = over_images(pairs, lambda p: np.log10(f(p["dpsgd"], axis=-1) / f(p["sgd"], axis=-1)))
     columns = own | {"DP-SGD over SGD,\ndecades": ratio}
-    return {name: value(group, e) for name, e in columns.items()}
+    return {name: shown_value(group, e) for name, e in columns.items()}
 
 
 def draws_of_few(groups: Sequence[Group], *, draws: int, seed: int) -> Table:
@@ -112,16 +112,15 @@ def draws_of_few(groups: Sequence[Group], *, draws: int, seed: int) -> Table:
     for g in groups:
         found = np.concatenate([_ratios(p, draws, seed) for p in g.pairs])
         low, middle, high = 10 ** np.quantile(found, [0.025, 0.5, 0.975])
-        facts: dict[str, Any] = {"tier": g.tier, "source": g.source}
         rows.append(
             {
                 "evidence": g.name,
                 "hundreds drawn": len(found),
-                "ratio, 2.5 %\nof hundreds below": plot.Value(float(low), **facts, digits=1),
-                "ratio,\nmiddle": plot.Value(float(middle), **facts, digits=1),
-                "ratio, 2.5 %\nof hundreds above": plot.Value(float(high), **facts, digits=1),
+                "ratio, 2.5 %\nof hundreds below": plot.Value(float(low), **evidence(g), digits=1),
+                "ratio,\nmiddle": plot.Value(float(middle), **evidence(g), digits=1),
+                "ratio, 2.5 %\nof hundreds above": plot.Value(float(high), **evidence(g), digits=1),
                 f"{10**enough:.0f} times or more,\n% of hundreds": plot.Value(
-                    float(100 * (found >= enough).mean()), **facts, digits=1
+                    float(100 * (found >= enough).mean()), **evidence(g), digits=1
                 ),
             }
         )
@@ -210,9 +209,9 @@ def factor_table(found: Sequence[Factors]) -> Table:
         {
             "evidence": f.group.name,
             "statistic": f.statistic,
-            "DP-SGD over SGD": value(f.group, f.total),
-            "from confidence": value(f.group, f.confidence),
-            "from the Jacobian": value(f.group, f.jacobian),
+            "DP-SGD over SGD": shown_value(f.group, f.total),
+            "from confidence": shown_value(f.group, f.confidence),
+            "from the Jacobian": shown_value(f.group, f.jacobian),
             "carried by": f.carrier,
         }
         for f in found

@@ -1,6 +1,7 @@
 """Curves, stamps and captions from groups: what a figure of a notebook is made of."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from privrob import evaluate, plot
 from privrob.attacks import fgsm_grid
 from privrob.exhibits.groups import MODELS, Group
+from privrob.exhibits.values import curve_of
 from privrob.lab import statements
 from privrob.lab.measures import Pair
 from privrob.lab.run import Result
@@ -19,8 +21,13 @@ from privrob.lab.statements import Claim
 
 def claim(id: str) -> Claim:
     """The claim of that id, 'figure2/gap-at-0.12', of tursynbek2020."""
-    by_id = {c.id: c for c in statements.load()}
-    return by_id[f"tursynbek2020/{id}"]
+    return _claims()[f"tursynbek2020/{id}"]
+
+
+@lru_cache(maxsize=1)
+def _claims() -> dict[str, Claim]:
+    """Read once: some tables ask for hundreds."""
+    return {c.id: c for c in statements.load()}
 
 
 def printed(id: str) -> float:
@@ -76,8 +83,7 @@ def _curve(group: Group, measure: Any, label: str, model: str) -> plot.Curve:
     e = group.estimate(measure)
     assert e is not None  # shares are never missing
     eps = group.rows[0].result.arrays["eps"].tolist()
-    ends = (e.mean.tolist(), e.low.tolist(), e.high.tolist())
-    return plot.Curve(eps, *ends, label, group.tier, group.source, model)
+    return curve_of(group, e, eps, label, model)
 
 
 def _short(group: Group) -> str:
@@ -121,6 +127,20 @@ def stamp(
         date=_span([m["created"][:10] for m in manifests]),
         keys=tuple(dict.fromkeys(r.key for r in results)),
         state=worst(r.state for r in results),
+        command=command,
+    )
+
+
+def unmeasured(command: str, *, tiers: Sequence[str]) -> plot.Stamp:
+    """The stamp of what rests on the print and on arithmetic: no record, no device, no chance."""
+    return plot.Stamp(
+        tiers=tuple(tiers),
+        profile="",
+        device="",
+        seeds=(),
+        date="",
+        keys=(),
+        state="fresh",
         command=command,
     )
 

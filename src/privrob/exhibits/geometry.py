@@ -11,6 +11,7 @@ from privrob import plot, stats
 from privrob.exhibits.figures import claim, lead, stamp
 from privrob.exhibits.groups import MODELS, Estimate, Group, Measure, pick
 from privrob.exhibits.notes import sentence
+from privrob.exhibits.values import cell, heading
 from privrob.lab import registry, study
 from privrob.lab.measures import MEASURES, RESAMPLES, Pair
 from privrob.lab.recompute import Outcome
@@ -29,18 +30,9 @@ def shown(groups: Iterable[Group], *, reading: str) -> list[Group]:
     return [g for g in here if g.tier == "recorded"] or here
 
 
-def column(group: Group) -> str:
-    """A group's name over a narrow column."""
-    return group.name.replace(", ", "\n")
-
-
-def value(group: Group, estimate: Estimate | None, *, digits: int = 2) -> plot.Value | None:
-    """An estimate as a table shows it."""
-    if estimate is None:
-        return None
-    e, n = estimate, estimate.n if estimate.n > 1 else None
-    ends = float(e.mean), float(e.low), float(e.high)
-    return plot.Value(*ends, n, tier=group.tier, source=group.source, digits=digits)
+def shown_value(group: Group, e: Estimate | None, *, digits: int = 2) -> plot.Value | None:
+    """An estimate as a table shows it; nothing of nothing."""
+    return None if e is None else cell(group, e, digits=digits)
 
 
 def measured_rows(
@@ -49,7 +41,10 @@ def measured_rows(
     """A row for each name: (unit, measure, its arguments, digits), a column for each group."""
     return [
         {"what": name, "unit": unit}
-        | {column(g): value(g, g.estimate(_call(measure, arguments)), digits=d) for g in groups}
+        | {
+            heading(g): shown_value(g, g.estimate(_call(measure, arguments)), digits=d)
+            for g in groups
+        }
         for name, (unit, measure, arguments, d) in rows.items()
     ]
 
@@ -170,7 +165,7 @@ def iterated(groups: Sequence[Group]) -> Table:
 
 
 def _never(groups: Sequence[Group], model: str, norm: str, name: str) -> dict[str, object]:
-    counts = {column(g): sum(_unreached(p[model], norm) for p in g.pairs) for g in groups}
+    counts = {heading(g): sum(_unreached(p[model], norm) for p in g.pairs) for g in groups}
     return {"what": name, "unit": "images", **counts}
 
 

@@ -5,7 +5,7 @@ from it comes with a 95 % interval: over seeds, or over test images where there 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -103,8 +103,8 @@ def gather(
     for it. Rows of `computed` that are not reduced are left out: in profile paper they are records.
     """
     return [
-        *_groups(study.recorded(name), "recorded", ""),
-        *_groups(live(name, device=device) if zoo else [], "executed", "zoo"),
+        *grouped(study.recorded(name), "recorded", ""),
+        *grouped(live(name, device=device) if zoo else [], "executed", "zoo"),
         *quick(computed),
     ]
 
@@ -112,14 +112,19 @@ def gather(
 def quick(computed: Sequence[Row]) -> list[Group]:
     """The group of the small models among what a notebook computed: one, or none."""
     small = [row for row in computed if row.variant.train.scale == "reduced"]
-    return list(_groups(small, "executed", "quick"))
+    return list(grouped(small, "executed", "quick"))
 
 
-def live(name: str, *, device: str = "auto") -> list[Row]:
-    """An experiment on the embedded slice of MNIST, for the models whose weights are kept here."""
+def live(
+    name: str, *, device: str = "auto", cut: Callable[[Any], Any] = lambda spec: spec
+) -> list[Row]:
+    """An experiment on the embedded slice of MNIST, for the models whose weights are kept here.
+
+    `cut` makes a spec smaller where the whole slice would take too long.
+    """
     lab = Lab(open_store("quick"), on=device)
     rows = []
-    variants = registry.experiment(name).variants("live")
+    variants = [replace(v, spec=cut(v.spec)) for v in registry.experiment(name).variants("live")]
     study.discard_stale(lab, [v.spec for v in variants])
     for variant in variants:
         base = lab.lookup(variant.train)
@@ -128,7 +133,8 @@ def live(name: str, *, device: str = "auto") -> list[Row]:
     return rows
 
 
-def _groups(rows: Sequence[Row], tier: str, source: str) -> Iterable[Group]:
+def grouped(rows: Sequence[Row], tier: str, source: str) -> Iterable[Group]:
+    """A group for each variant and reading that has whole pairs among `rows`."""
     for note in dict.fromkeys(row.variant.note for row in rows):
         for reading in dict.fromkeys(row.variant.reading for row in rows):
             pairs = study.pairs(rows=list(rows), reading=reading, note=note)

@@ -18,6 +18,7 @@ from privrob.exhibits.check import model as trained_network
 from privrob.exhibits.figures import stamp
 from privrob.exhibits.groups import MODELS, Estimate, Group
 from privrob.exhibits.notes import sentence
+from privrob.exhibits.values import cell, evidence
 from privrob.lab import measures
 from privrob.lab.measures.masking import OTHERS, WHITE_BOX
 from privrob.lab.tasks.probes import margin_loss
@@ -99,6 +100,10 @@ def finding(network: Network, *, eps: float) -> Finding:
     return Finding("masking" if signs else "neither", signs)
 
 
+def _cell(n: Network, e: Estimate) -> plot.Value:
+    return cell(n.group, e, digits=1)
+
+
 def _excess(network: Network, over: str, eps: float) -> Estimate:
     return network.estimate(measures.masking_excess, attack="pgd", over=over, eps=eps)
 
@@ -110,19 +115,10 @@ def findings(groups: Sequence[Group], *, eps: float) -> list[Row]:
 
 def _row(n: Network, eps: float) -> Row:
     row: Row = {"model": n.name.replace("-", "\N{NON-BREAKING HYPHEN}")}
-    row |= {f"{NAMES[a]}\nleaves, %": _value(n, n.after(a, eps=eps)) for a in ("fgsm", ALL)}
-    row |= {f"PGD leaves more\nthan {NAMES[s]}": _value(n, _excess(n, s, eps)) for s in SIGNS}
-    row["zero input\ngradient, %"] = plot.Value(n.flat, **_facts(n))
+    row |= {f"{NAMES[a]}\nleaves, %": _cell(n, n.after(a, eps=eps)) for a in ("fgsm", ALL)}
+    row |= {f"PGD leaves more\nthan {NAMES[s]}": _cell(n, _excess(n, s, eps)) for s in SIGNS}
+    row["zero input\ngradient, %"] = plot.Value(n.flat, **evidence(n.group), digits=1)
     return row | {"so it is": finding(n, eps=eps).word}
-
-
-def _facts(n: Network) -> dict[str, Any]:
-    return {"tier": n.group.tier, "source": n.group.source, "digits": 1}
-
-
-def _value(n: Network, e: Estimate) -> plot.Value:
-    ends = (float(e.mean), float(e.low), float(e.high))
-    return plot.Value(*ends, e.n if e.n > 1 else None, **_facts(n))
 
 
 def concluded(groups: Sequence[Group], *, eps: float) -> plot.Figure:
@@ -251,7 +247,6 @@ def looked_into(groups: Sequence[Group], *, images: int, eps: float) -> list[Row
 
 def _both_precisions(g: Group, n: int, eps: float) -> Iterable[Row]:
     row = g.rows[1]  # DP-SGD's
-    facts: dict[str, Any] = {"tier": g.tier, "source": g.source, "digits": 1}
     split = data.load(row.variant.spec.data.name).test.first(n)
     x, y = split.x.float() / 255, split.y
     for precision, dtype in (("float32", torch.float32), ("float64", torch.float64)):
@@ -261,7 +256,7 @@ def _both_precisions(g: Group, n: int, eps: float) -> Iterable[Row]:
             "model": f"DP-SGD, {g.note}",
             "computed in": precision,
             "median\nmargin": f"{confidence_margin(network, x.to(dtype), y):.0f}",
-        } | {_HEADS[key]: plot.Value(value, **facts) for key, value in seen.items()}
+        } | {_HEADS[key]: plot.Value(value, **evidence(g), digits=1) for key, value in seen.items()}
 
 
 _HEADS = {

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from privrob import data, evaluate, geometry, plot
 from privrob.exhibits.check import model
-from privrob.exhibits.geometry import Table, column
-from privrob.exhibits.groups import MODELS, Group, _groups, live
+from privrob.exhibits.geometry import Table
+from privrob.exhibits.groups import MODELS, Group, grouped, live
+from privrob.exhibits.values import heading
 from privrob.lab import questions
 
 
@@ -26,7 +27,7 @@ class Picture:
 
 def zoo(*, device: str = "auto") -> list[Group]:
     """The zoo's base pairs as groups, one a reading: nothing is computed."""
-    return list(_groups(live("tursynbek2020/base", device=device), "executed", "zoo"))
+    return list(grouped(live("tursynbek2020/base", device=device), "executed", "zoo"))
 
 
 def networks(group: Group) -> dict[str, nn.Module]:
@@ -104,7 +105,7 @@ def seen_rows(groups: Sequence[Group]) -> Table:
     """Of how many images the boundary was found, and of how many its bend could be measured."""
     rows: Table = []
     for model_name, title in MODELS.items():
-        records = {column(g): [p[model_name] for p in g.pairs] for g in groups}
+        records = {heading(g): [p[model_name] for p in g.pairs] for g in groups}
         counts = {
             "images": lambda a: a["distance"].size,
             "right, boundary found": lambda a: int((a["distance"] > 0).sum()),

@@ -9,7 +9,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from privrob import attacks, evaluate, plot
-from privrob.exhibits.groups import MODELS, Estimate, Group, _groups, quick
+from privrob.exhibits.groups import MODELS, Estimate, Group, grouped, quick
+from privrob.exhibits.values import cell, curve_of
 from privrob.lab import questions, study
 from privrob.lab.measures import MeasureError, Pair, base, steps
 from privrob.lab.study import Row
@@ -21,7 +22,7 @@ TableRow = dict[str, object]
 
 def step_groups(computed: Sequence[Row]) -> list[Group]:
     """Recorded, then quick. The zoo's models are walked for a check alone: more takes minutes."""
-    return [*_groups(study.recorded(NAME), "recorded", ""), *quick(computed)]
+    return [*grouped(study.recorded(NAME), "recorded", ""), *quick(computed)]
 
 
 def grid_of(group: Group) -> tuple[list[float], list[float]]:
@@ -96,8 +97,7 @@ def _curve(e: Estimate | None, x: Sequence[float], group: Group, name: str) -> p
     label = f"{MODELS[name]}, {group.source or group.tier}"
     if e is None:
         raise ValueError(f"{group.name}: {MODELS[name]} has no image right to begin with")
-    mean, low, high = (np.asarray(part).tolist() for part in (e.mean, e.low, e.high))
-    return plot.Curve(list(x), mean, low, high, label, group.tier, group.source, name)
+    return curve_of(group, e, x, label, name)
 
 
 def place_of(values: Sequence[float], value: float) -> int:
@@ -144,13 +144,7 @@ def _values(group: Group, measure: Callable[[Pair], Any]) -> list[plot.Value | N
     e = group.estimate(measure)
     if e is None:
         return [None] * len(grid_of(group)[1])
-    ends = zip(e.mean, e.low, e.high, strict=True)
-    return [_shown(mean, low, high, group, e.n) for mean, low, high in ends]
-
-
-def _shown(mean: float, low: float, high: float, group: Group, n: int) -> plot.Value:
-    facts: dict[str, Any] = {"tier": group.tier, "source": group.source, "digits": 1}
-    return plot.Value(float(mean), float(low), float(high), n if n > 1 else None, **facts)
+    return [cell(group, e, digits=1, at=k) for k in range(len(e.mean))]
 
 
 def steps_told(groups: Sequence[Group]) -> str:
@@ -216,10 +210,7 @@ def _outcomes(group: Group) -> list[TableRow]:
     found = {w: whole.estimate(partial(outcome_share, name=n)) for n, w in OUTCOMES.items()}
     return [
         {"evidence": group.name, "ε": f"{eps:g}", "step size": f"{size:g}"}
-        | {
-            words: e and _shown(e.mean[j, k], e.low[j, k], e.high[j, k], group, e.n)
-            for words, e in found.items()
-        }
+        | {words: e and cell(group, e, digits=1, at=(j, k)) for words, e in found.items()}
         for j, eps in enumerate(grid_of(group)[0])
         for k, size in enumerate(grid_of(group)[1])
     ]

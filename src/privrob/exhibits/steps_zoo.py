@@ -1,40 +1,26 @@
 """The zoo's models walked in this build, and their counts of steps against the records."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from privrob import attacks, data, evaluate
 from privrob.exhibits.check import Agreement, model
-from privrob.exhibits.groups import Group, _groups
+from privrob.exhibits.groups import Group, grouped, live
 from privrob.exhibits.steps import NAME, place_of
-from privrob.lab import questions, registry, study
-from privrob.lab.recompute import ATTACK_SLACK
-from privrob.lab.run import Lab, open_store
+from privrob.lab import questions, study
+from privrob.lab.recompute import ATTACK_SLACK, margin
 from privrob.lab.spec import Steps
 from privrob.lab.study import Row
 
 LIVE_EPS, LIVE_STEP_SIZES, LIVE_IMAGES = 0.3, (0.01, 0.02, 0.05), 100
 
 
-@dataclass(frozen=True)
-class StepAgreement(Agreement):
-    """Steps to success of one zoo model against its record."""
-
-    @property
-    def holds(self) -> bool:
-        """Nothing differs but where an iterate lies so near the boundary that rounding decides.
-
-        Each image is walked several times, and on each walk the step may turn: few may.
-        """
-        return not self.beyond and self.differ <= max(1, self.answers // 25)
-
-
 def live_step_groups(*, device: str = "auto") -> list[Group]:
     """The zoo's models walked now: the first images, at LIVE_EPS."""
-    return list(_groups(live_steps(device), "executed", "zoo"))
+    return list(grouped(live(NAME, device=device, cut=_cut), "executed", "zoo"))
 
 
 def step_agreements(live: Sequence[Group]) -> list[Agreement]:
@@ -42,16 +28,6 @@ def step_agreements(live: Sequence[Group]) -> list[Agreement]:
     records = {_id(row): row for row in study.recorded(NAME)}
     rows = [row for group in live for row in group.rows]
     return [_agree(now, records[_id(now)]) for now in rows if _id(now) in records]
-
-
-def live_steps(device: str) -> list[Row]:
-    """A part of the experiment on the embedded slice, for models whose weights are kept."""
-    lab = Lab(open_store("quick"), on=device)
-    variants = [replace(v, spec=_cut(v.spec)) for v in registry.experiment(NAME).variants("live")]
-    study.discard_stale(lab, [v.spec for v in variants])
-    found = [(v, lab.lookup(v.train)) for v in variants]
-    kept = [v for v, trained in found if trained and lab.store.weights(trained.record)]
-    return [Row(v, lab.get(v.spec)) for v in kept]
 
 
 def _cut(spec: Any) -> Steps:
@@ -79,7 +55,7 @@ def _agree(now: Row, then: Row) -> Agreement:
     ]
     v, images = now.variant, len({i for _, i in apart.tolist()})
     counts = (mine.shape[-1], mine.size, len(apart), images)
-    return StepAgreement(v.reading, v.model, *counts, beyond)
+    return Agreement(v.reading, v.model, *counts, beyond)
 
 
 def _margin_at(row: Row, image: int, step_size: float, firsts: Sequence[int]) -> float:
@@ -94,5 +70,4 @@ def _margin_at(row: Row, image: int, step_size: float, firsts: Sequence[int]) ->
             network, x, y, eps=LIVE_EPS, step_size=step_size, snapshots=[step]
         )
         g = trace.logits_at[step]
-    others = g.scatter(1, y[:, None], -np.inf).amax(1)
-    return float(g[0, int(y)] - others[0])
+    return float(margin(g, y)[0])

@@ -6,24 +6,22 @@ A panel is an experiment, its groups one for each mechanism; nothing is drawn fo
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import inf
-from typing import Any
 
-from privrob import plot, privacy
+from privrob import plot
 from privrob.exhibits.figures import accuracy, stamp
 from privrob.exhibits.groups import Estimate, Group
 from privrob.exhibits.notes import sentence
-from privrob.exhibits.tables import DELTAS
+from privrob.exhibits.values import cell, curve_of, evidence
 from privrob.lab import costs, registry
+from privrob.lab.budgets import DELTAS, delta_text, training_of
 from privrob.lab.measures.sweeps import settings
 from privrob.lab.registry import Variant
 from privrob.lab.run import sizes
-from privrob.lab.spec import DpSgd, Train
-from privrob.training.loop import updates_per_epoch
+from privrob.lab.spec import Train
 
 Row = dict[str, object]
 SWEPT = {"noise": "sigma", "clip": "C", "clip-alone": "C", "large-clip": "C"}  # of each panel
 SIGNS = {"sigma": "σ", "C": "C"}
-PRV_UP_TO = 50.0  # numerical composition takes minutes for a budget in the hundreds
 
 
 # -- curves -------------------------------------------------------------------------------------
@@ -48,15 +46,14 @@ def sweep(name: str, groups: Sequence[Group]) -> tuple[plot.Curve, list[plot.Cur
 def label(name: str, note: str) -> str:
     """'σ 0.7' or 'C 3': what a curve of a panel is called."""
     swept = SWEPT[name]
-    value = settings(note)[swept]
-    return "no clipping" if value == inf else f"{SIGNS[swept]} {value:g}"
+    at = settings(note)[swept]
+    return "no clipping" if at == inf else f"{SIGNS[swept]} {at:g}"
 
 
 def _curve(group: Group, model: str, label: str) -> plot.Curve:
     e = _estimate(group, model)
     eps = group.rows[0].result.arrays["eps"].tolist()
-    ends = (e.mean.tolist(), e.low.tolist(), e.high.tolist())
-    return plot.Curve(eps, *ends, label, group.tier, group.source, model)
+    return curve_of(group, e, eps, label, model)
 
 
 def _estimate(group: Group, model: str) -> Estimate:
@@ -125,15 +122,12 @@ def _wanted(name: str) -> dict[str, Variant]:
 def _values(group: Group, model: str, eps: Sequence[float]) -> Row:
     e = _estimate(group, model)
     grid = group.rows[0].result.arrays["eps"]
-    facts: dict[str, Any] = {"tier": group.tier, "source": group.source, "digits": 1}
     row: Row = {}
     for radius in eps:
-        i = abs(grid - radius).argmin()
-        ends = (float(e.mean[i]), float(e.low[i]), float(e.high[i]))
         head = f"ε = {radius:g},\npercent" if radius else "clean,\npercent"
-        row[head] = plot.Value(*ends, e.n if e.n > 1 else None, **facts)
+        row[head] = cell(group, e, digits=1, at=abs(grid - radius).argmin())
     flat = max(100 * float(pair[model]["zero_gradient"].mean()) for pair in group.pairs)
-    return row | {"zero input\ngradient, %": plot.Value(flat, **facts)}
+    return row | {"zero input\ngradient, %": plot.Value(flat, **evidence(group), digits=1)}
 
 
 def _cost(variant: Variant) -> str:
@@ -142,30 +136,15 @@ def _cost(variant: Variant) -> str:
 
 
 def _privacy(train: Train) -> Row:
-    t = _private(train)
+    t = training_of(train)
     return {"noise /\nclipping": f"{t.noise_multiplier:.3g}"} | {
-        f"ε_DP,\nδ = {delta:.0e}".replace("e-0", "e\N{NON-BREAKING HYPHEN}"): plot.Value(
-            budget(train, delta=delta), tier="derived"
-        )
+        f"ε_DP,\n{delta_text(delta)}": plot.Value(t.tightest(delta=delta), tier="derived")
         for delta in DELTAS
     }
 
 
-def _private(train: Train) -> DpSgd:
-    if not isinstance(train.training, DpSgd):
-        raise ValueError("SGD has no budget")
-    return train.training
-
-
-def budget(train: Train, *, delta: float) -> float:
-    """The privacy budget of a DP-SGD run: PRV, or RDP where that is above `PRV_UP_TO`."""
-    t = _private(train)
-    updates = t.epochs * updates_per_epoch(sizes(train.data)[0], batch_size=t.batch_size)
-    run = {"noise_multiplier": t.noise_multiplier, "sample_rate": t.sample_rate}
-    bound = privacy.epsilon(**run, updates=updates, delta=delta, accountant="rdp")
-    if bound > PRV_UP_TO:
-        return bound
-    return privacy.epsilon(**run, updates=updates, delta=delta, accountant="prv")
+def _budget(train: Train) -> float:
+    return training_of(train).tightest(delta=DELTAS[0])
 
 
 # -- words --------------------------------------------------------------------------------------
@@ -181,7 +160,7 @@ def said(name: str, groups: Sequence[Group], *, eps: float) -> plot.Figure:
     ends = dict.fromkeys([groups[0].note, groups[-1].note])  # one where there is but one
     told = [f"{label(name, g.note)}: {_told(g, 'dpsgd', eps)}" for g in groups if g.note in ends]
     plain = f"SGD: {_told(groups[0], 'sgd', eps)}"
-    spent = _spent([budget(wanted[g.note].train, delta=DELTAS[0]) for g in groups])
+    spent = _spent([_budget(wanted[g.note].train) for g in groups])
     return sentence(f"{_over_groups(groups)}: {'; '.join([*told, plain])}. {spent}{left}")
 
 

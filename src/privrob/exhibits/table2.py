@@ -19,6 +19,7 @@ from privrob.exhibits.corruptions import (
 )
 from privrob.exhibits.figures import claim
 from privrob.exhibits.groups import MODELS, Group
+from privrob.exhibits.values import cell, heading
 from privrob.lab import claims
 from privrob.lab.claims import Entry
 from privrob.lab.measures import Pair, base
@@ -53,10 +54,7 @@ def _column(group: Group, measure: Any) -> list[plot.Value]:
     """One value a corruption and the mean, from the results of a group, stand-ins included."""
     e = group.estimate(measure)
     assert e is not None  # shares are never missing
-    facts: dict[str, Any] = {"tier": group.tier, "source": group.source, "digits": 1}
-    n = e.n if e.n > 1 else None
-    ends = zip(e.mean, e.low, e.high, strict=True)
-    return [plot.Value(float(m), float(a), float(b), n, **facts) for m, a, b in ends]
+    return [cell(group, e, digits=1, at=k) for k in range(len(e.mean))]
 
 
 def ranks(values: Sequence[float]) -> list[int]:
@@ -74,15 +72,15 @@ def table2_base(groups: Sequence[Group]) -> list[TableRow]:
     """
     chosen = base_groups(groups)
     columns: dict[str, Sequence[object]] = {"corruption": _names(chosen)}
-    for column, words in {**MODELS, "difference": "SGD minus\nDP-SGD"}.items():
-        columns[f"{words},\npublished"] = [published_value(r, column) for r in _ROWS]
+    for part, words in {**MODELS, "difference": "SGD minus\nDP-SGD"}.items():
+        columns[f"{words},\npublished"] = [published_value(r, part) for r in _ROWS]
         for g in chosen:
-            measure = _gaps if column == "difference" else _of(column)
-            columns[f"{words},\n{_short(g)}"] = _column(g, measure)
+            measure = _gaps if part == "difference" else _of(part)
+            columns[f"{words},\n{heading(g)}"] = _column(g, measure)
     columns["rank of the gap,\npublished"] = [*ranks(_printed("difference")), None]
     for g in chosen:
         gaps = [v.mean for v in _column(g, _gaps)[:-1]]
-        columns[f"rank,\n{_short(g)}"] = [*ranks(gaps), None]
+        columns[f"rank,\n{heading(g)}"] = [*ranks(gaps), None]
     return _transposed(columns)
 
 
@@ -91,10 +89,6 @@ _ROWS = (*CORRUPTIONS, "average")
 
 def _of(model: str) -> Any:
     return lambda pair: _accuracies(pair, model)
-
-
-def _short(group: Group) -> str:
-    return group.name.replace(", ", "\n")
 
 
 def _names(groups: Sequence[Group]) -> list[str]:
@@ -137,13 +131,13 @@ def _sigma(note: str) -> str:
 def table2_drops(groups: Sequence[Group]) -> list[TableRow]:
     """Of each model: clean accuracy, the mean over the corruptions, and how far it lies below."""
     rows: list[TableRow] = []
-    for model, note, column in _models():
+    for model, note, part in _models():
         found = [g for g in groups if g.note == note]
         row: TableRow = {"model": f"{MODELS[model]}{f', {_sigma(note)}' if note else ''}"}
-        for words, value in _printed_drop(column).items():
-            row[f"{words},\npublished"] = plot.Value(value, tier="published", digits=2)
+        for words, printed in _printed_drop(part).items():
+            row[f"{words},\npublished"] = plot.Value(printed, tier="published", digits=2)
         for g in found:
-            words = f"drop,\n{_short(replace(g, note=''))}"
+            words = f"drop,\n{heading(replace(g, note=''))}"
             row[words] = _column(g, _drop_of(model))[0]
         rows.append(row)
     return rows
@@ -235,20 +229,6 @@ def contradictions() -> list[TableRow]:
                 }
             )
     return rows
-
-
-def print_stamp(command: str) -> plot.Stamp:
-    """The stamp of a table that rests on the print alone."""
-    return plot.Stamp(
-        tiers=("published", "derived"),
-        profile="",
-        device="",
-        seeds=(),
-        date="",
-        keys=(),
-        state="fresh",
-        command=command,
-    )
 
 
 def table2_statements() -> list[TableRow]:

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from privrob import evaluate, plot, privacy
+from privrob import evaluate, plot
 from privrob.exhibits.figures import worst
 from privrob.exhibits.groups import MODELS, Estimate, Group
+from privrob.exhibits.values import cell, heading
 from privrob.lab import claims, registry, statements
+from privrob.lab.budgets import DELTAS, delta_text, training_of
 from privrob.lab.claims import Assessment
 from privrob.lab.measures import MEASURES
-from privrob.lab.run import sizes
-from privrob.lab.spec import DpSgd, Train, flat, plain
+from privrob.lab.spec import Train, flat, plain
 from privrob.lab.statements import Claim
 from privrob.lab.study import Pair
-from privrob.training.loop import updates_per_epoch
 
 Row = dict[str, object]
 _DIGITS = {"eps": 3, "pixels": 3, "share": 3}
@@ -31,7 +31,7 @@ def beside_published(chosen: Iterable[Claim], groups: Sequence[Group]) -> list[R
     """A row for each claim: its name and unit, the printed value, each group's value."""
     return [
         {"what": short(c), "unit": c.unit, "published": _printed(c)}
-        | {_column(g): _value(c, g) for g in groups}
+        | {heading(g): _value(c, g) for g in groups}
         for c in chosen
     ]
 
@@ -57,10 +57,6 @@ def measured(experiment: str, *, kinds: Sequence[str] = ("value",)) -> list[Clai
     return [c for c in statements.load() if c.experiment == experiment and c.kind in kinds]
 
 
-def _column(group: Group) -> str:
-    return group.name.replace(", ", "\n")
-
-
 def _printed(c: Claim) -> object:
     if isinstance(c.published, str):
         return c.shown
@@ -73,10 +69,7 @@ def _value(c: Claim, group: Group, measure: str | None = None) -> plot.Value | N
 
 
 def _shown(e: Estimate, c: Claim, group: Group) -> plot.Value:
-    facts: dict[str, Any] = {"tier": group.tier, "source": group.source}
-    facts["digits"] = _DIGITS.get(c.unit, 2)
-    n = e.n if e.n > 1 else None
-    return plot.Value(float(e.mean), float(e.low), float(e.high), n, **facts)
+    return cell(group, e, digits=_DIGITS.get(c.unit, 2))
 
 
 def beside_one_another(
@@ -94,7 +87,7 @@ def unclipped(chosen: Iterable[Claim], groups: Sequence[Group]) -> list[Row]:
     return [
         {"what": short(c), "unit": c.unit, "published": _printed(c)}
         | {
-            _column(g): _shown(e, c, g)
+            heading(g): _shown(e, c, g)
             for g in groups
             if (e := g.estimate(partial(_without_clip, c))) is not None
         }
@@ -111,9 +104,9 @@ def pgd_variants(groups: Sequence[Group]) -> dict[str, tuple[Group, str]]:
     """Columns for `beside_one_another`: last and any iterate of each group, or last alone."""
     columns: dict[str, tuple[Group, str]] = {}
     for g in groups:
-        columns[f"{_column(g)},\nlast iterate"] = (g, "pgd_accuracy")
+        columns[f"{heading(g)},\nlast iterate"] = (g, "pgd_accuracy")
         if not g.note:
-            columns[f"{_column(g)},\nevery iterate"] = (g, "pgd_ever_fooled_accuracy")
+            columns[f"{heading(g)},\nevery iterate"] = (g, "pgd_ever_fooled_accuracy")
     return columns
 
 
@@ -171,8 +164,6 @@ def _curve(eps: Any, correct: Any) -> dict[float, float]:
 
 # -- privacy ------------------------------------------------------------------------------------
 
-DELTAS = (1e-5, 1e-6)  # the second is the paper's
-
 
 def budgets(*, seed: int) -> list[Row]:
     """What each DP-SGD run, of every reading and of profile quick, costs in privacy."""
@@ -184,25 +175,18 @@ def budgets(*, seed: int) -> list[Row]:
 
 
 def _budget(name: str, train: Train, delta: float) -> Row:
-    t = train.training
-    if not isinstance(t, DpSgd):
-        raise ValueError(f"{name} is not trained with DP-SGD: it has no budget")
-    paper = train.scale == "paper"
-    facts: dict[str, Any] = {"tier": "derived" if paper else "executed"}
-    facts |= {"source": "" if paper else "quick"}
-    updates = t.epochs * updates_per_epoch(sizes(train.data)[0], batch_size=t.batch_size)
-    run = {"noise_multiplier": t.noise_multiplier, "sample_rate": t.sample_rate}
-    values = {
-        word: privacy.epsilon(**run, updates=updates, delta=delta, accountant=a)
-        for word, a in (("PRV", "prv"), ("RDP", "rdp"), ("Eq. (1),\nno bound", "eq1"))
-    }
+    t, paper = training_of(train), train.scale == "paper"
+    tier: dict[str, Any]
+    tier = {"tier": "derived"} if paper else {"tier": "executed", "source": "quick"}
+    words = {"prv": "PRV", "rdp": "RDP", "eq1": "Eq. (1),\nno bound"}
+    values = {word: t.epsilon(delta=delta, accountant=a) for a, word in words.items()}
     return {
         "run": name,
         "σ": f"{t.noise_multiplier:g}",
         "q": f"{t.sample_rate:.4g}",
-        "updates": f"{updates:,}",
-        "δ": f"{delta:.0e}".replace("e-0", "e\N{NON-BREAKING HYPHEN}"),
-    } | {word: plot.Value(value, **facts) for word, value in values.items()}
+        "updates": f"{t.updates:,}",
+        "δ": delta_text(delta).removeprefix("δ = "),
+    } | {word: plot.Value(found, **tier) for word, found in values.items()}
 
 
 # -- verdicts -----------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ def feature(*needs: str) -> Callable[[Feature], Feature]:
     """Enter a function of a record's arrays `needs` that gives (..., N), a number an image."""
 
     def enter(function: Feature) -> Feature:
+        if function.__name__ in FEATURES:
+            raise ValueError(f"a feature {function.__name__!r} is there already")
         FEATURES[function.__name__] = needs, function
         return function
 

@@ -28,11 +28,12 @@ from privrob.lab.recompute.base import (
     PROBE_SLACK,
     Outcome,
     Unchecked,
+    margin,
 )
 from privrob.lab.run import Lab, Result
 from privrob.lab.surroundings import surroundings
 
-__all__ = ["ATTACK_SLACK", "EXCUSED_SHARE", "METHODS", "Outcome", "recompute"]
+__all__ = ["ATTACK_SLACK", "EXCUSED_SHARE", "METHODS", "Outcome", "margin", "recompute"]
 
 METHODS: dict[str, Callable[[Result, Lab, int], Outcome]] = {
     "train": training.train,
