@@ -4,13 +4,19 @@ Inputs are NCHW in [0, 1] for every model: where a network normalises, it does s
 layer, so that an attack's `eps` is in pixel units whatever the network.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import sqrt
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081
+
+# song2019's stacks of convolutions, facts section 6: channels at width 1 and stride of each layer.
+YALE_CONVS = ((8, 1), (8, 2), (16, 1), (16, 2), (32, 1), (32, 2), (64, 1), (64, 2))
+FASHION_CONVS = ((256, 1), (256, 1), (256, 2), (512, 1), (512, 1), (512, 2))
 
 
 class Normalize(nn.Module):
@@ -65,7 +71,101 @@ def mnist_cnn(*, width: float, hidden: tuple[int, ...], normalize: bool) -> nn.S
     )
 
 
-MODELS: dict[str, Callable[..., nn.Module]] = {"mnist_cnn": mnist_cnn}
+def vgg(
+    shape: tuple[int, int, int],
+    convs: Sequence[tuple[int, int]],
+    *,
+    classes: int,
+    width: float,
+    hidden: tuple[int, ...],
+    normalize: bool,
+    kernel: int = 3,
+) -> nn.Sequential:
+    """Convolutions with ReLU, no pooling, no batch normalisation, for images of `shape` (C, H, W).
+
+    `convs` has channels and stride of each layer: 3x3 with a border of 1, those of stride 2 as wide
+    as `kernel`. Then the `hidden` layers. `width` scales every layer but the last. Initialised as
+    in the authors' TensorFlow code. ValueError with `normalize`: no such network was normalised.
+    """
+    if normalize:
+        raise ValueError("the VGG networks take their input in [0, 1]: normalize must be False")
+    (channels, height, wide), layers = shape, list[nn.Module]()
+    for outputs, stride in ((max(1, round(n * width)), stride) for n, stride in convs):
+        size = kernel if stride == 2 else 3
+        layers += [nn.Conv2d(channels, outputs, size, stride, padding=1), nn.ReLU()]
+        height, wide = ((n + 2 - size) // stride + 1 for n in (height, wide))
+        channels = outputs
+    units = [channels * height * wide, *(max(1, round(n * width)) for n in hidden)]
+    dense = [m for a, b in pairwise(units) for m in (nn.Linear(a, b), nn.ReLU())]
+    last = nn.Linear(units[-1], classes)
+    return initialise(nn.Sequential(ChannelsLast(), *layers, nn.Flatten(), *dense, last))
+
+
+def initialise(model: nn.Sequential) -> nn.Sequential:
+    """The same model with weights drawn anew as in song2019's TensorFlow code (facts section 6).
+
+    Convolutions: normal with deviation sqrt(2 / (k * k * outputs)). Dense layers: uniform within
+    sqrt(3 / inputs), which keeps the variance of the input. All biases 0.
+    """
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            fan_out = layer.kernel_size[0] * layer.kernel_size[1] * layer.out_channels
+            nn.init.normal_(layer.weight, std=sqrt(2 / fan_out))
+        elif isinstance(layer, nn.Linear):
+            limit = sqrt(3 / layer.in_features)
+            nn.init.uniform_(layer.weight, -limit, limit)
+        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+    return model
+
+
+def yale_vgg(**settings: Any) -> nn.Sequential:
+    """song2019's network for the Yale faces, (N, 1, 192, 168) and 38 people.
+
+    At width 1 (their width_num 2) with hidden (200,) it has 1,770,902 parameters.
+    """
+    return vgg((1, 192, 168), YALE_CONVS, classes=38, **settings)
+
+
+def faces_vgg(**settings: Any) -> nn.Sequential:
+    """`yale_vgg` for the embedded faces, (N, 1, 48, 42) and 12 people."""
+    return vgg((1, 48, 42), YALE_CONVS, classes=12, **settings)
+
+
+def fashion_vgg(**settings: Any) -> nn.Sequential:
+    """song2019's network for Fashion-MNIST, (N, 1, 28, 28); smaller widths fit digits and glyphs.
+
+    At width 1 (their width_num 16) with hidden (200,) it has 12,102,306 parameters.
+    """
+    return vgg((1, 28, 28), FASHION_CONVS, classes=10, **settings)
+
+
+def yale_vgg_dual(**settings: Any) -> nn.Sequential:
+    """The duality defence's variant: 4x4 where the stride is 2, faces padded to 192x192 with 0."""
+    square = vgg((1, 192, 192), YALE_CONVS, classes=38, kernel=4, **settings)
+    return nn.Sequential(nn.ZeroPad2d((12, 12, 0, 0)), *square)
+
+
+def faces_vgg_dual(**settings: Any) -> nn.Sequential:
+    """`yale_vgg_dual` for the embedded faces: 4x4 where the stride is 2, padded to 48x48."""
+    square = vgg((1, 48, 48), YALE_CONVS, classes=12, kernel=4, **settings)
+    return nn.Sequential(nn.ZeroPad2d((3, 3, 0, 0)), *square)
+
+
+def fashion_vgg_dual(**settings: Any) -> nn.Sequential:
+    """The duality defence's variant of `fashion_vgg`: 4x4 where the stride is 2."""
+    return vgg((1, 28, 28), FASHION_CONVS, classes=10, kernel=4, **settings)
+
+
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "mnist_cnn": mnist_cnn,
+    "yale_vgg": yale_vgg,
+    "faces_vgg": faces_vgg,
+    "fashion_vgg": fashion_vgg,
+    "yale_vgg_dual": yale_vgg_dual,
+    "faces_vgg_dual": faces_vgg_dual,
+    "fashion_vgg_dual": fashion_vgg_dual,
+}
 
 
 def build(name: str, *, seed: int, **settings: object) -> nn.Module:
