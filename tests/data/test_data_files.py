@@ -52,11 +52,6 @@ def test_an_unknown_name_is_refused_with_the_nearest(name: str) -> None:
         assert ("did you mean " + nearest in str(caught.value)) == (name != "MNIST")
 
 
-def test_yale_faces_are_known_but_not_there_yet() -> None:
-    with pytest.raises(ValueError, match="'yale_faces' is known but cannot be loaded yet"):
-        data.load("yale_faces")
-
-
 def test_a_missing_data_set_tells_the_three_ways(tmp_path: Path) -> None:
     with pytest.raises(MissingDataError) as caught:
         data.load("cifar10", root=tmp_path)
@@ -192,6 +187,68 @@ def test_other_files_under_an_npz_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mnist.npz").write_bytes(pickle.dumps({"x_train": 1}))
     with pytest.raises(DataError, match="not a whole npz file"):
         load("mnist", tmp_path)
+
+
+# One array of images, split by index
+
+
+def faces() -> dict[str, np.ndarray]:
+    """Five tiny Yale faces of which three are in a split."""
+    return {
+        "images": RNG.integers(0, 256, (5, 192, 168), np.uint8),
+        "y": np.array([3, 1, 37, 0, 2], np.uint8),
+        "azimuth": np.zeros(5, np.int16),
+        "song2019_train_idx": np.array([4, 0], np.int16),
+        "song2019_test_idx": np.array([2], np.int16),
+    }
+
+
+def test_faces_are_split_by_the_indices_in_their_order(tmp_path: Path) -> None:
+    arrays = faces()
+    save(tmp_path, "yale_faces", **arrays)
+    yale = load("yale_faces", tmp_path)
+    assert np.array_equal(yale.train.x[:, 0].numpy(), arrays["images"][[4, 0]])
+    assert yale.train.y.tolist() == [2, 3]
+    assert yale.test.y.tolist() == [37]
+    assert yale.classes == 38
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y": np.array([3, 1, 38, 0, 2])}, "test: label 38 at 0 is outside 0 to 37"),
+        ({"y": np.zeros(4, int)}, r"5 images but labels of shape \(4,\)"),
+        (
+            {"images": np.zeros((5, 168, 192), np.uint8)},
+            r"images must have shape .*\(2, 168, 192\)",
+        ),
+        ({"song2019_train_idx": np.array([4, 2])}, "image 2 is in the splits twice"),
+        ({"song2019_train_idx": np.array([0, 0])}, "image 0 is in the splits twice"),
+        ({"song2019_test_idx": np.array([5])}, "a split has image 5 of 5"),
+        ({"song2019_test_idx": np.array([-1])}, "a split has image -1 of 5"),
+        ({"song2019_test_idx": np.array([1.0])}, "a split must be integers .* float64"),
+        ({"song2019_test_idx": None}, "has images but no song2019_test_idx"),
+        ({"images": None}, "neither images nor x_train"),
+    ],
+)
+def test_bad_splits_by_index_are_named(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    arrays = {k: v for k, v in (faces() | change).items() if v is not None}
+    path = save(tmp_path, "yale_faces", **arrays)
+    with pytest.raises(DataError, match=message) as caught:
+        load("yale_faces", tmp_path)
+    assert str(path) in str(caught.value)
+
+
+def test_faces_that_are_missing_cannot_be_downloaded(tmp_path: Path) -> None:
+    with pytest.raises(
+        MissingDataError, match=r"put yale_faces.npz .*song2019_train_idx"
+    ) as caught:
+        data.load("yale_faces", root=tmp_path)
+    assert "Three ways" not in str(caught.value)
+    with pytest.raises(MissingDataError, match="yale_faces cannot be downloaded"):
+        data.load("yale_faces", root=tmp_path, download=True)
 
 
 # torchvision's layout
@@ -336,6 +393,7 @@ def test_real_mnist_in_torchvisions_layout_is_the_same(real: Path, tmp_path: Pat
         ("fashion_mnist", {"published"}),
         ("cifar10", {"98 images from JPEG"}),
         ("cifar100", {"train only"}),
+        ("yale_faces", {"song2019 split"}),
     ],
 )
 def test_other_real_data_sets_are_known(real: Path, name: str, variants: set[str]) -> None:

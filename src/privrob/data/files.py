@@ -81,6 +81,8 @@ def download(name: str) -> Location:
 
     Raises MissingDataError where torchvision cannot get it.
     """
+    if not known(name).torchvision:
+        raise MissingDataError(f"{name} cannot be downloaded: torchvision has it not\n{ways(name)}")
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,8 +95,14 @@ def download(name: str) -> Location:
 
 
 def ways(name: str) -> str:
-    """The three ways to get a data set, as lines for people."""
+    """The ways to get a data set, as lines for people."""
     facts = known(name)
+    if not facts.torchvision:
+        return (
+            f"The way to get {name}: put {name}.npz (uint8 images and y, with the indices "
+            f"{facts.splits}_train_idx and {facts.splits}_test_idx) into a folder and name the "
+            f"folder as root=... or in the environment variable {ENVIRONMENT}."
+        )
     return (
         f"Three ways to get {name}:\n"
         f"  1. put {name}.npz (uint8 x_train, y_train, x_test, y_test) into a folder and name the "
@@ -113,7 +121,7 @@ def read(location: Location) -> dict[str, Split]:
         raise MissingDataError(f"{location.name}: {location.reason}\n{ways(location.name)}")
     facts = known(location.name)
     arrays = (
-        _read_npz(location.path)
+        _read_npz(location.path, facts)
         if location.kind == "npz"
         else _read_torchvision(location.path, facts)
     )
@@ -123,10 +131,27 @@ def read(location: Location) -> dict[str, Split]:
     }
 
 
-def _read_npz(path: Path) -> Arrays:
+def _read_npz(path: Path, facts: Known) -> Arrays:
+    content = _content(path)
+    if facts.splits and "images" in content:
+        return _by_index(content, facts, path)
+    for split in SPLITS:
+        if (f"x_{split}" in content) != (f"y_{split}" in content):
+            raise DataError(f"{path} has only one of x_{split} and y_{split}")
+    there = [split for split in SPLITS if f"x_{split}" in content]
+    if not there:
+        wanted = "images nor " if facts.splits else ""
+        raise DataError(f"{path} has neither {wanted}x_train, y_train nor x_test, y_test")
+    return {split: (content[f"x_{split}"], content[f"y_{split}"]) for split in there}
+
+
+def _content(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an npz file that any data set uses."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            content = {k: file[k] for k in file.files if k[:2] in ("x_", "y_")}
+            wanted = [k for k in file.files if k[:2] in ("x_", "y_") or k in ("images", "y")]
+            wanted += [k for k in file.files if k.endswith("_idx")]
+            return {k: file[k] for k in wanted}
     except FileNotFoundError as error:
         raise MissingDataError(f"{path} was there and is gone\n{ways(path.stem)}") from error
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
@@ -135,13 +160,33 @@ def _read_npz(path: Path) -> Arrays:
             f"{path} is not a whole npz file of plain arrays: {error}; put a whole one in its "
             "place and give the same command again"
         ) from error
-    for split in SPLITS:
-        if (f"x_{split}" in content) != (f"y_{split}" in content):
-            raise DataError(f"{path} has only one of x_{split} and y_{split}")
-    there = [split for split in SPLITS if f"x_{split}" in content]
-    if not there:
-        raise DataError(f"{path} has neither x_train, y_train nor x_test, y_test")
-    return {split: (content[f"x_{split}"], content[f"y_{split}"]) for split in there}
+
+
+def _by_index(content: dict[str, NDArray[Any]], facts: Known, path: Path) -> Arrays:
+    """Splits of one array `images` by the index arrays that the file brings."""
+    names = {split: f"{facts.splits}_{split}_idx" for split in SPLITS}
+    missing = [key for key in ("y", *names.values()) if key not in content]
+    if missing:
+        raise DataError(f"{path} has images but no {', '.join(missing)}")
+    x, y = content["images"], content["y"]
+    if y.ndim != 1 or len(x) != len(y):
+        raise DataError(f"{path}: {len(x)} images but labels of shape {y.shape}")
+    indices = {split: content[name] for split, name in names.items()}
+    both = np.concatenate([_places_of(index, len(x), path) for index in indices.values()])
+    twice = np.flatnonzero(np.bincount(both, minlength=1) > 1)
+    if len(twice):
+        raise DataError(f"{path}: image {twice[0]} is in the splits twice")
+    return {split: (x[index], y[index]) for split, index in indices.items()}
+
+
+def _places_of(index: NDArray[Any], size: int, path: Path) -> NDArray[np.int64]:
+    """The indices, checked: integers (N,) of `size` images."""
+    if index.ndim != 1 or not np.issubdtype(index.dtype, np.integer):
+        raise DataError(f"{path}: a split must be integers (N,), not {index.dtype} {index.shape}")
+    wrong = index[(index < 0) | (index >= size)]
+    if len(wrong):
+        raise DataError(f"{path}: a split has image {wrong[0]} of {size}")
+    return index.astype(np.int64)
 
 
 def _read_torchvision(root: Path, facts: Known) -> Arrays:
