@@ -24,7 +24,7 @@ CORE = {
     "jacobian": ("evaluate",),
     "corruptions": ("data", "device", "evaluate", "paths"),
     "attacks": ("evaluate", "device", "jacobian"),
-    "bounds": ("evaluate", "device"),
+    "bounds": ("evaluate", "device", "models"),
     "training": ("data", "evaluate", "attacks", "bounds", "privacy", "device"),
     "training.losses": ("attacks", "bounds", "evaluate"),
     "membership": ("evaluate", "attacks", "bounds", "stats", "device"),

@@ -1,0 +1,162 @@
+"""What every method owes: no point of the ball escapes, exactness, errors, verdicts."""
+
+import pytest
+import torch
+from small_nets import CLASSES, batch, conv_net, dense_net, margins, points
+from torch import nn
+
+from privrob import bounds, evaluate, models
+
+METHODS = tuple(bounds.METHODS)
+TWO_SIDED = {"interval": bounds.interval_bounds}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("eps", "clip_input"), [(0.02, True), (0.15, True), (0.15, False)])
+def test_no_point_of_the_ball_escapes(method, eps, clip_input):
+    model, (x, y) = conv_net(seed=1), batch(3, seed=1)
+    with torch.no_grad():
+        worst = bounds.worst_case_logits(model, x, y, eps=eps, method=method, clip_input=clip_input)
+        lower, upper = TWO_SIDED[method](model, x, eps=eps, clip_input=clip_input)
+        for i, z in points(model, x, y, eps=eps, clip_input=clip_input):
+            assert (margins(model, z, y[i]) <= worst[i] + 1e-12).all()
+            g = model(z)
+            assert ((lower[i] - 1e-12 <= g) & (g <= upper[i] + 1e-12)).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_without_clipping_the_ball_is_larger(method):
+    model, (x, y) = conv_net(seed=1), batch(3, seed=1)
+    how = {"eps": 0.3, "method": method}
+    clipped = bounds.worst_case_logits(model, x, y, **how)
+    whole = bounds.worst_case_logits(model, x, y, **how, clip_input=False)
+    others = torch.ones(3, CLASSES, dtype=torch.bool).scatter_(1, y[:, None], False)
+    assert (whole[others] > clipped[others]).any()
+    middle = x.clamp(0.3, 0.7)  # no corner of its ball leaves [0, 1]
+    clipped = bounds.worst_case_logits(model, middle, y, **how)
+    whole = bounds.worst_case_logits(model, middle, y, **how, clip_input=False)
+    torch.testing.assert_close(whole, clipped)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_linear_model_is_bounded_exactly(method):
+    model, (x, y) = dense_net(6, CLASSES, seed=2), batch(4, seed=2, shape=(1, 1, 6))
+    worst = bounds.worst_case_logits(model, x, y, eps=0.2, method=method)
+    lower, upper = TWO_SIDED[method](model, x, eps=0.2)
+    weight, bias = model[1].weight, model[1].bias
+    low, high = (x - 0.2).clamp(0, 1).flatten(1), (x + 0.2).clamp(0, 1).flatten(1)
+
+    def largest(w, b, i):
+        return (torch.where(w > 0, high[i], low[i]) * w).sum() + b
+
+    for i in range(4):
+        for j in range(CLASSES):
+            exact = largest(weight[j] - weight[y[i]], bias[j] - bias[y[i]], i)
+            torch.testing.assert_close(worst[i, j], exact)
+            torch.testing.assert_close(upper[i, j], largest(weight[j], bias[j], i))
+            torch.testing.assert_close(lower[i, j], -largest(-weight[j], -bias[j], i))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_at_eps_0_the_bounds_are_the_logits(method):
+    model, (x, y) = conv_net(seed=3), batch(4, seed=3)
+    g = model(x)
+    for side in TWO_SIDED[method](model, x, eps=0.0):
+        torch.testing.assert_close(side, g)
+    worst = bounds.worst_case_logits(model, x, y, eps=0.0, method=method)
+    torch.testing.assert_close(worst, g - g.gather(1, y[:, None]))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_label_s_own_entry_is_0_and_examples_do_not_meet(method):
+    model, (x, y) = conv_net(seed=4), batch(5, seed=4)
+    worst = bounds.worst_case_logits(model, x, y, eps=0.1, method=method)
+    assert (worst.gather(1, y[:, None]) == 0).all()
+    alone = bounds.worst_case_logits(model, x[3:4], y[3:4], eps=0.1, method=method)
+    torch.testing.assert_close(worst[3:4], alone)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_float32_stays_well_within_the_slack(method):
+    double = conv_net(seed=5)
+    single = conv_net(seed=5, dtype=torch.float32)
+    x, y = batch(16, seed=5)
+    x = x.float()
+    fine = bounds.worst_case_logits(double, x.double(), y, eps=0.05, method=method)
+    coarse = bounds.worst_case_logits(single, x, y, eps=0.05, method=method)
+    assert coarse.dtype == torch.float32
+    off = (coarse - fine).abs().amax(1)
+    assert (off < bounds.slack(coarse) / 10).all()
+    assert off.max() > 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bytes_are_read_as_the_floats_they_stand_for(method):
+    model, y = conv_net(seed=6), torch.tensor([0, 1])
+    x = torch.randint(256, (2, 1, 8, 8), dtype=torch.uint8)
+    as_bytes = bounds.worst_case_logits(model, x, y, eps=0.1, method=method)
+    as_floats = bounds.worst_case_logits(model, x.double() / 255, y, eps=0.1, method=method)
+    torch.testing.assert_close(as_bytes, as_floats)
+
+
+# -- verdicts -----------------------------------------------------------------------------------
+
+
+def test_verified_needs_every_other_bound_below_0_by_the_slack():
+    y = torch.tensor([0, 0, 0, 1])
+    worst = torch.tensor([[0, -1.0, -2], [0, -1, 1e-6], [0, -9e-4, -1], [-3, 0, -0.01]])
+    assert bounds.verified(worst, y).tolist() == [True, False, False, True]
+    assert bounds.verified(worst.double(), y).tolist() == [True, False, True, True]
+
+
+def test_verified_implies_correct_everywhere_tried():
+    model, (x, _) = conv_net(seed=7), batch(3, seed=7)
+    y = evaluate.logits(model, x).argmax(1)
+    y[2] = (y[2] + 1) % CLASSES
+    eps = 1e-3
+    with torch.no_grad():
+        worst = bounds.worst_case_logits(model, x, y, eps=eps, method="interval")
+        sure = bounds.verified(worst, y)
+        assert sure.tolist() == [True, True, False]
+        for i, z in points(model, x, y, eps=eps, clip_input=True):
+            assert not sure[i] or (model(z).argmax(1) == y[i]).all()
+
+
+# -- bad input ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("eps", [-0.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_ball_that_is_none_is_named(method, eps):
+    model, (x, y) = conv_net(seed=0), batch(2, seed=0)
+    with pytest.raises(ValueError, match=f"eps must be finite and at least 0, got {eps}"):
+        bounds.worst_case_logits(model, x, y, eps=eps, method=method)
+
+
+@pytest.mark.parametrize(
+    ("layers", "word"),
+    [
+        ([nn.Sigmoid(), nn.Linear(3, 2)], "no bounds for the layer Sigmoid.*Linear, Conv2d, ReLU"),
+        ([nn.Sequential(nn.BatchNorm2d(3)), nn.Linear(3, 2)], "layer BatchNorm2d"),
+        ([nn.Linear(3, 2), nn.ReLU()], "ends in ReLU"),
+        ([], "ends in nothing"),
+        ([nn.Conv2d(1, 1, 3, padding="same"), nn.Linear(3, 2)], "padding='same'"),
+        ([nn.Conv2d(1, 1, 3, padding_mode="reflect"), nn.Linear(3, 2)], "'reflect'"),
+        ([models.Normalize(0.0, -2.0), nn.Linear(3, 2)], "std -2; it must be above 0"),
+        ([nn.MaxPool2d(2, return_indices=True), nn.Linear(3, 2)], "return_indices"),
+    ],
+)
+def test_a_model_without_bounds_is_named(layers, word):
+    with pytest.raises(ValueError, match=word):
+        bounds.chain(nn.Sequential(*layers))
+
+
+def test_images_labels_and_method_are_checked_at_the_door():
+    model, (x, y) = conv_net(seed=0), batch(2, seed=0)
+    how = {"eps": 0.1, "method": "interval"}
+    with pytest.raises(ValueError, match="<= 1, got a pixel of 1.5"):
+        bounds.worst_case_logits(model, x + 1.5 - x.max(), y, **how)
+    with pytest.raises(ValueError, match=r"labels must lie in 0..4, got 5"):
+        bounds.worst_case_logits(model, x, torch.tensor([0, 5]), **how)
+    with pytest.raises(ValueError, match="no method 'exact'; there are interval"):
+        bounds.worst_case_logits(model, x, y, eps=0.1, method="exact")
