@@ -7,8 +7,12 @@ from torch import nn
 
 from privrob import bounds, evaluate, models
 
-METHODS = tuple(bounds.METHODS)
-TWO_SIDED = {"interval": bounds.interval_bounds}
+METHODS = bounds.METHODS
+TWO_SIDED = {
+    "interval": bounds.interval_bounds,
+    "zonotope": bounds.zonotope_bounds,
+    "dual": bounds.dual_bounds,
+}
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -25,9 +25,9 @@ def through(layer: nn.Module, lower: Tensor, upper: Tensor) -> tuple[Tensor, Ten
     """Bounds behind one layer."""
     if not isinstance(layer, AFFINE):
         return layer(lower), layer(upper)
-    centre, radius = (lower + upper) / 2, (upper - lower) / 2
-    centre = affine(layer, layer.weight, layer.bias, centre)
-    radius = affine(layer, layer.weight.abs(), None, radius)
+    half = layer.weight / 2  # halving the weights spares halving centre and radius, and is exact
+    centre = affine(layer, half, layer.bias, lower + upper)
+    radius = affine(layer, half.abs(), None, upper - lower)
     return centre - radius, centre + radius
 
 

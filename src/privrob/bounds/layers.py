@@ -72,6 +72,23 @@ def affine(layer: nn.Module, weight: Tensor, bias: Tensor | None, x: Tensor) -> 
     return F.linear(x, weight, bias)
 
 
+def linear(layer: nn.Module, z: Tensor, *, size: bool = False) -> Tensor:
+    """A layer that is not kinked without its constant; with `size`, by its absolute weights."""
+    if isinstance(layer, AFFINE):
+        return affine(layer, layer.weight.abs() if size else layer.weight, None, z)
+    return z / layer.std if isinstance(layer, Normalize) else layer(z)
+
+
+def shapes(layers: Sequence[nn.Module], x: Tensor) -> list[torch.Size]:
+    """What goes into each layer and out of the last, without the batch."""
+    found, one = [x.shape[1:]], x[:1]
+    with torch.no_grad():
+        for layer in layers:
+            one = layer(one)
+            found.append(one.shape[1:])
+    return found
+
+
 # -- the ball -----------------------------------------------------------------------------------
 
 
