@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from privrob import bounds
 from privrob.attacks import walk
 from privrob.evaluate import eval_mode, frozen
 
@@ -115,6 +116,62 @@ def trades(
 def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
     """KL(p || q) of each row, (N,), from log-probabilities (N, K)."""
     return F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(1)
+
+
+# -- verifiable defences ------------------------------------------------------------------------
+
+
+def interval(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    w_nom: float,
+    w_ver: float,
+    clip_input: bool,
+) -> Tensor:
+    """w_nom * CE(clean) + w_ver * CE(worst case by intervals): IBP (Gowal et al. 2018).
+
+    With weights that sum to 1 and w_nom = kappa. A weight of 0 leaves its pass out.
+    """
+    clean = natural(model, x, y) if w_nom else x.new_zeros(())
+    if not w_ver:
+        return w_nom * clean
+    worst = _worst_case(model, x, y, eps=eps, method="interval", clip_input=clip_input)
+    return w_nom * clean + w_ver * F.cross_entropy(worst, y)
+
+
+def abstract(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    method: str,
+    w_nom: float,
+    w_ver: float,
+    clip_input: bool,
+) -> Tensor:
+    """Mean of CE(clean) and softplus(largest bound of g_j - g_y), weighted: DiffAI's mixed loss.
+
+    song2019's code has w_nom 1, w_ver 0.2 and the box domain (`method` 'interval').
+    """
+    worst = _worst_case(model, x, y, eps=eps, method=method, clip_input=clip_input)
+    largest = worst.scatter(1, y[:, None], -torch.inf).amax(1)
+    mixed = w_nom * natural(model, x, y) + w_ver * F.softplus(largest).mean()
+    return mixed / (w_nom + w_ver)
+
+
+def _worst_case(
+    model: nn.Module, x: Tensor, y: Tensor, *, eps: float, method: str, clip_input: bool
+) -> Tensor:
+    """`bounds.worst_case_logits` without its look at the values: (N, K), 0 at y."""
+    layers = bounds.chain(model)
+    return bounds.METHODS[method](layers, *bounds.ball(x, eps=eps, clip_input=clip_input), y)
+
+
+# -- what they share ----------------------------------------------------------------------------
 
 
 @contextmanager
