@@ -1,24 +1,44 @@
 """What a spec will cost, for `plan`: an estimate from one measurement, never a result."""
 
 from privrob.lab.spec import (
+    Abstract,
+    Adversarial,
     Corrupted,
     Curvature,
+    Defence,
+    Defended,
     Distance,
+    Distributional,
     DpSgd,
+    Dual,
     Fgsm,
+    Interval,
     Logits,
     Masking,
     Pgd,
     Section,
+    Sgd,
     Spec,
     Steps,
+    Trades,
     Train,
+    Training,
     kind,
 )  # fmt: skip
 
 # Seconds per image on two CPU cores at full width, measured once. Forward and backward through the
 # network are nearly all of it.
 _SGD, _DPSGD, _FORWARD, _BACKWARD = 1.6e-4, 2.3e-4, 4e-5, 1.5e-4
+# An update of a network without a defence, a second an image, at width 1; by operations where it is
+# too large to be measured.
+_UPDATE = {
+    "mnist_cnn": 1.6e-4,
+    "faces_vgg": 3e-4,
+    "yale_vgg": 4.5e-3,
+    "fashion_vgg": 0.1,
+    "wide_resnet": 0.4,
+}
+_EXACT = 200  # forward passes that exact l1 norms of a small net take, about
 _CORRUPTING = 4e-4  # one corruption of one image, and looking at it
 _CLASSES = 10
 _DEEPFOOL_STEPS = 4  # on average, of each norm
@@ -27,9 +47,35 @@ _DEEPFOOL_STEPS = 4  # on average, of each norm
 def minutes(spec: Spec, *, images: tuple[int, int]) -> float:
     """About how many minutes a spec takes on two CPU cores, for (train, test) images."""
     if isinstance(spec, Train):
-        each = _DPSGD if isinstance(spec.training, DpSgd) else _SGD
-        return spec.training.epochs * images[0] * each * spec.model.width / 60
+        return _seconds(spec, images[0]) / 60
     return images[1] * _per_image(spec) * spec.train.model.width / 60
+
+
+def _seconds(spec: Train, images: int) -> float:
+    """Of one training."""
+    t, width = spec.training, spec.model.width
+    if isinstance(t, Defended):
+        plain = _UPDATE[spec.model.name.removesuffix("_dual")] * width**2
+        return t.updates * t.batch_size * plain * _passes(t.defence)
+    assert isinstance(t, Sgd)
+    each = _DPSGD if isinstance(t, DpSgd) else _SGD
+    return t.epochs * images * each * width
+
+
+def _passes(defence: Defence) -> float:
+    """An update beside a plain one; a pass for an attack's step costs about half of one."""
+    match defence:
+        case Adversarial():
+            return 1 + 0.52 * defence.steps * defence.fraction
+        case Distributional():
+            return 1 + 0.54 * defence.steps
+        case Trades():
+            return 1.7 + 0.54 * defence.steps
+        case Abstract() | Interval():
+            return 2.8
+        case Dual():
+            return 3.0 + (defence.projections or _EXACT)
+    return 1.0
 
 
 def _per_image(spec: Spec) -> float:
@@ -60,5 +106,11 @@ def _per_image(spec: Spec) -> float:
 def describe(spec: Spec) -> str:
     """One short line for people: what is computed, on what, with which seed."""
     base = spec if isinstance(spec, Train) else spec.train
-    method = "DP-SGD" if isinstance(base.training, DpSgd) else "SGD"
+    method = _method(base.training)
     return f"{kind(spec)} {method} on {spec.data.name}, {base.reading}, seed {base.seed}"
+
+
+def _method(training: Training) -> str:
+    if isinstance(training, Defended):
+        return type(training.defence).__name__.lower()
+    return "DP-SGD" if isinstance(training, DpSgd) else "SGD"

@@ -238,7 +238,12 @@ class Lab:
 
 # -- what a plan needs to know ------------------------------------------------------------------
 
-_IMAGES = {"mnist": (60000, 10000), "fashion_mnist": (60000, 10000), "mnist_slice": (0, 1000)}
+_IMAGES = {
+    "mnist": (60000, 10000),
+    "fashion_mnist": (60000, 10000),
+    "mnist_slice": (0, 1000),
+    "yale_faces": (1900, 514),
+}
 
 
 def sizes(wanted: Data) -> tuple[int, int]:

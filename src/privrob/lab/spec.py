@@ -12,6 +12,21 @@ from math import inf, isfinite
 from typing import Any
 
 from privrob import corruptions
+from privrob.lab.checks import known, require
+from privrob.lab.defence_spec import (
+    Abstract,
+    Adversarial,
+    Defence,
+    Defended,
+    Distributional,
+    Dual,
+    Interval,
+    Natural,
+    Ramp,
+    Trades,
+    Training,
+    constant,
+)  # fmt: skip
 from privrob.lab.train_spec import (
     READINGS,
     SCALES,
@@ -21,16 +36,16 @@ from privrob.lab.train_spec import (
     Sgd,
     Stopped,
     Train,
-    known,
     label,
-    require,
 )
 
 __all__ = [
-    "KINDS", "READINGS", "SCALES", "Corrupted", "Curvature", "Data", "Distance", "DpSgd", "Fgsm",
-    "Logits", "Masking", "Model", "Pgd", "Section", "Sgd", "Spec", "Steps", "Stopped", "Train",
-    "canonical", "digest", "flat", "kind", "known", "label", "plain", "require", "seed_for",
-    "spec_digest", "upstream",
+    "KINDS", "READINGS", "SCALES", "Abstract", "Adversarial", "Corrupted", "Curvature", "Data",
+    "Defence", "Defended", "Distance", "Distributional", "DpSgd", "Dual", "Fgsm", "Interval",
+    "Logits",
+    "Masking", "Model", "Natural", "Pgd", "Ramp", "Section", "Sgd", "Spec", "Steps", "Stopped",
+    "Trades", "Train", "Training", "canonical", "constant", "digest", "flat", "kind", "known",
+    "label", "plain", "require", "seed_for", "spec_digest", "upstream",
 ]  # fmt: skip
 
 

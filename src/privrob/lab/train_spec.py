@@ -1,11 +1,12 @@
 """What a trained model is: data, network, training, seed. `spec` has the questions asked of one."""
 
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from math import isfinite
 from typing import Any
 
 from privrob import data, models
+from privrob.lab.checks import known, require
+from privrob.lab.defence_spec import Training
 
 READINGS = ("literal", "matched", "candidate")
 SCALES = ("paper", "reduced")
@@ -53,18 +54,15 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sgd:
+class Sgd(Training):
     """Plain gradient descent over shuffled batches: no momentum, no decay, no schedule."""
 
-    lr: float
     epochs: int
-    batch_size: int
 
     def __post_init__(self) -> None:
-        require(self.lr > 0 and isfinite(self.lr), f"training.lr must be above 0, got {self.lr}")
-        for part in ("epochs", "batch_size"):
-            n = getattr(self, part)
-            require(n >= 1, f"training.{part} must be at least 1, got {n}")
+        super().__post_init__()
+        n = self.epochs
+        require(n >= 1, f"training.epochs must be at least 1, got {n}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +96,7 @@ class Train:
 
     data: Data
     model: Model
-    training: Sgd
+    training: Training
     seed: int
     reading: str = label()
     scale: str = label()
@@ -130,20 +128,3 @@ class Stopped(Train):
     def held_out(self) -> Data:
         """The data up to the end of the held-out images."""
         return replace(self.data, train=(self.data.train or 0) + self.holdout)
-
-
-# -- checks -------------------------------------------------------------------------------------
-
-
-def require(condition: bool, message: str) -> None:
-    """ValueError with `message` unless `condition`."""
-    if not condition:
-        raise ValueError(message)
-
-
-def known(what: str, name: str, names: Any) -> None:
-    """ValueError naming the nearest of `names` unless `name` is one of them."""
-    if name not in names:
-        near = get_close_matches(str(name), list(names), n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(names))}"
-        raise ValueError(f"{what}: no {name!r}; {hint}")

@@ -156,7 +156,7 @@ def quick_pair(*, seed: int) -> dict[str, Train]:
     """
     full = pair(NORMALIZED, SGD, reading="matched", seed=seed)
     data = Data(name="glyphs", train=8000, test=1000)
-    training = replace(full["sgd"].training, epochs=8, batch_size=128)
+    training = replace(SGD, epochs=8, batch_size=128)
     sgd = replace(
         full["sgd"],
         data=data,

@@ -1,17 +1,17 @@
 """Tasks that train a model."""
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from privrob import evaluate
 from privrob.data import Split
-from privrob.lab.spec import DpSgd, Sgd, Stopped, Train, seed_for, spec_digest
+from privrob.lab.spec import Stopped, Train
+from privrob.lab.tasks import defences, plain
 from privrob.lab.tasks.base import Arrays, Context, Output, _new_model, trained
-from privrob.training import loop, losses, private
+from privrob.lab.tasks.method import Method
+from privrob.training import loop
 
 
 def train(spec: Train, upstream: Mapping[str, Output], context: Context) -> Output:
@@ -25,20 +25,20 @@ def train(spec: Train, upstream: Mapping[str, Output], context: Context) -> Outp
     """
     model = _new_model(spec).to(context.device)
     parts = {part: context.split(spec.data, part) for part in ("train", "test")}
-    done, history = _resume(model, context)
+    method = METHODS[type(spec.training).__name__](spec, model, len(parts["train"]))
+    done, history = _resume(model, method, context)
 
     def on_epoch(epoch: int) -> None:
         history.append(evaluate.accuracy(model, parts["test"].x, parts["test"].y))
-        context.checkpoint(epoch, model.state_dict(), history)
-        context.progress(epoch, spec.training.epochs)
+        context.checkpoint(epoch, model.state_dict() | method.state(), history)
+        context.progress(epoch, method.epochs)
 
-    step, batches = _method(spec, model, len(parts["train"]))
     loop.fit(
         model,
         parts["train"],
-        step=step,
-        batches=batches,
-        epochs=spec.training.epochs,
+        step=method.step,
+        batches=method.batches,
+        epochs=method.epochs,
         on_epoch=on_epoch,
         done=done,
     )
@@ -60,66 +60,38 @@ def stopped(spec: Stopped, upstream: Mapping[str, Output], context: Context) -> 
     target = trained(spec.target, upstream["target"]).to(context.device)
     goal = evaluate.accuracy(target, held_out.x, held_out.y)
     parts = {part: context.split(spec.data, part) for part in ("train", "test")}
-    step, batches = _method(spec, model, len(parts["train"]))
+    method = METHODS[type(spec.training).__name__](spec, model, len(parts["train"]))
     history: list[float] = []
-    for epoch in range(spec.training.epochs):
-        for index in batches(epoch):
+    for epoch in range(method.epochs):
+        for index in method.batches(epoch):
             model.train()
-            step(*parts["train"].batch(index))
+            method.step(*parts["train"].batch(index))
             history.append(evaluate.accuracy(model, held_out.x, held_out.y))
             if history[-1] >= goal:
                 arrays = {"history": np.array(history), "goal": np.array(goal)}
                 for part, split in parts.items():
                     arrays |= _scores(model, split, part)
                 return Output(arrays, dict(model.state_dict()))
-        context.progress(epoch + 1, spec.training.epochs)
+        context.progress(epoch + 1, method.epochs)
     raise ValueError(f"{max(history)} is the best held-out accuracy, below the target's {goal}")
 
 
-def _resume(model: nn.Module, context: Context) -> tuple[int, list[float]]:
+def _resume(model: nn.Module, method: Method, context: Context) -> tuple[int, list[float]]:
     found = context.restore()
     if found is None:
         return 0, []
-    done, weights, history = found
-    model.load_state_dict(weights)
+    done, kept, history = found
+    names = model.state_dict().keys()
+    model.load_state_dict({name: kept[name] for name in names})
+    method.load({name: value for name, value in kept.items() if name not in names})
     return done, history
 
 
-def _method(
-    spec: Train, model: nn.Module, size: int
-) -> tuple[loop.Step, Callable[[int], Iterator[Tensor]]]:
-    """The update and the batches of an epoch, seeded by the epoch alone."""
-    training, key = spec.training, spec_digest(spec)
-    if not isinstance(training, DpSgd):
-        batches = partial(_shuffled, training=training, size=size, key=key)
-        return loop.sgd_step(model, lr=training.lr, loss=losses.natural), batches
-    noise = torch.Generator(evaluate.home(model)[0])
-    step = private.private_step(
-        model,
-        lr=training.lr,
-        clip_norm=training.clip_norm,
-        noise_std=training.noise_std,
-        expected_batch=training.batch_size,
-        engine="fast",
-        generator=noise,
-    )
-    return step, partial(_poisson, training=training, size=size, key=key, noise=noise)
-
-
-def _shuffled(epoch: int, *, training: Sgd, size: int, key: str) -> Iterator[Tensor]:
-    generator = torch.Generator().manual_seed(seed_for(key, f"batches/{epoch}"))
-    return loop.shuffled_batches(size, batch_size=training.batch_size, generator=generator)
-
-
-def _poisson(
-    epoch: int, *, training: DpSgd, size: int, key: str, noise: torch.Generator
-) -> Iterator[Tensor]:
-    generator = torch.Generator().manual_seed(seed_for(key, f"batches/{epoch}"))
-    noise.manual_seed(seed_for(key, f"noise/{epoch}"))
-    updates = loop.updates_per_epoch(size, batch_size=training.batch_size)
-    return private.poisson_batches(
-        size, sample_rate=training.sample_rate, updates=updates, generator=generator
-    )
+METHODS: dict[str, Callable[[Train, nn.Module, int], Method]] = {
+    "Sgd": plain.sgd,
+    "DpSgd": plain.dpsgd,
+    "Defended": defences.defended,
+}
 
 
 def _scores(model: nn.Module, split: Split, part: str) -> Arrays:
