@@ -163,3 +163,98 @@ def test_vgg_networks_are_decided_by_the_seed():
 def test_vgg_networks_refuse_to_normalise():
     with pytest.raises(ValueError, match="normalize must be False"):
         models.build("yale_vgg", seed=0, **(VGG | {"normalize": True}))
+
+
+# Wide residual networks
+
+WIDE = {"width": 0.1, "hidden": (), "normalize": True}
+WIDE_NAMES = ("wide_resnet", "wide_resnet_relu", "wide_resnet_trades")
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("wide_resnet", 45_901_914), ("wide_resnet_trades", 46_160_474)]
+)
+def test_wide_networks_at_full_width_have_the_known_number_of_parameters(name, count):
+    with torch.device("meta"):
+        model = models.MODELS[name](**(WIDE | {"width": 1.0}))
+    assert sum(p.numel() for p in model.parameters()) == count
+
+
+@pytest.mark.parametrize("name", WIDE_NAMES)
+def test_wide_networks_train(name):
+    model = models.build(name, seed=0, **WIDE)
+    x, y = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(0)), torch.arange(8)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    losses = []
+    for _ in range(8):
+        losses.append(F.cross_entropy(model(x), y))
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < losses[0] - 0.25
+    with torch.no_grad():
+        assert model.eval()(x).shape == (8, 10)
+
+
+def test_the_wide_network_is_the_authors_written_out_by_hand():
+    """Madry's units in functional calls, batch statistics, from the same parameters in order."""
+    model = models.build("wide_resnet", seed=3, **WIDE).double()
+    given = model.parameters()
+    x = torch.rand(4, 3, 32, 32, dtype=torch.float64)
+
+    def norm(x):
+        scale, shift = next(given), next(given)
+        flat = x.transpose(0, 1).flatten(1)
+        mean, var = flat.mean(1), flat.var(1, correction=0)
+        x = (x - mean[:, None, None]) / (var + 1e-3).sqrt()[:, None, None]
+        x = x * scale[:, None, None] + shift[:, None, None]
+        return torch.where(x > 0, x, 0.1 * x)
+
+    def conv(x, stride=1):
+        return F.conv2d(x, next(given), None, stride, padding=1)
+
+    pixels = 255 * x
+    deviation = pixels.flatten(1).std(1, correction=0).clamp(min=1 / 3072**0.5)
+    h = (pixels - pixels.mean((1, 2, 3), keepdim=True)) / deviation[:, None, None, None]
+    h = conv(h)
+    for group, (channels, stride) in enumerate([(16, 1), (32, 2), (64, 2)]):
+        for unit in range(5):
+            stride = stride if unit == 0 else 1
+            active = norm(h)
+            kept = active if group == unit == 0 else h
+            if kept.shape[1] != channels:
+                kept = F.avg_pool2d(kept, stride)
+                more = torch.zeros_like(kept[:, : kept.shape[1] // 2])
+                kept = torch.cat([more, kept, more], dim=1)
+            h = kept + conv(norm(conv(active, stride)))
+    h = norm(h).mean((2, 3))
+    by_hand = h @ next(given).T + next(given)
+    torch.testing.assert_close(model(x), by_hand, rtol=1e-9, atol=1e-9)
+
+
+def test_trades_shortcuts_are_convolutions_where_the_shape_changes():
+    model = models.build("wide_resnet_trades", seed=0, **WIDE)
+    kernels = [m.kernel_size for m in model.modules() if isinstance(m, nn.Conv2d)]
+    # 16 -> 16 at width 0.1 needs none
+    assert kernels.count((1, 1)) == 2
+    wider = models.build("wide_resnet_trades", seed=0, **(WIDE | {"width": 0.2}))
+    assert [m.kernel_size for m in wider.modules() if isinstance(m, nn.Conv2d)].count((1, 1)) == 3
+    assert not model(torch.rand(2, 3, 32, 32)).any()  # it starts with equal logits
+
+
+def test_images_are_standardised_one_by_one_inside_the_model():
+    inside, plain = (
+        models.build("wide_resnet", seed=0, **(WIDE | {"normalize": n})).eval()
+        for n in (True, False)
+    )
+    x = torch.rand(3, 3, 32, 32)
+    x[2] = 0.5  # flat: no division by 0
+    ours = torch.stack([(i - i.mean()) / i.std(correction=0) for i in x[:2]])
+    expected = plain(torch.cat([ours, torch.zeros(1, 3, 32, 32)]))
+    torch.testing.assert_close(inside(x), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("change", [{"hidden": (200,)}, {"width": 0.05}])
+def test_wide_networks_refuse_hidden_layers_and_too_little_width(change):
+    with pytest.raises(ValueError, match="no hidden layers and a width of 0.1 at least"):
+        models.build("wide_resnet", seed=0, **(WIDE | change))

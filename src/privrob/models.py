@@ -5,6 +5,8 @@ layer, so that an attack's `eps` is in pixel units whatever the network.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from math import sqrt
 from typing import Any
@@ -157,6 +159,114 @@ def fashion_vgg_dual(**settings: Any) -> nn.Sequential:
     return vgg((1, 28, 28), FASHION_CONVS, classes=10, kernel=4, **settings)
 
 
+class Standardize(nn.Module):
+    """Each image less its mean, over its deviation, all channels together, as TensorFlow does it.
+
+    The deviation counts as at least 1 / (255 sqrt(n)) for n values: a flat image gives 0.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.mean(dim=(1, 2, 3), keepdim=True)
+        std = x.std(dim=(1, 2, 3), keepdim=True, correction=0)
+        return (x - mean) / std.clamp(min=1 / (255 * sqrt(x[0].numel())))
+
+
+class Unit(nn.Module):
+    """A residual unit with activation first: shortcut + conv(act(norm(conv(act(norm(x))))).
+
+    With `activated` the shortcut, too, starts from act(norm(x)) rather than from x.
+    """
+
+    def __init__(
+        self,
+        front: nn.Sequential,
+        convs: nn.Sequential,
+        shortcut: nn.Module,
+        *,
+        activated: bool,
+    ) -> None:
+        super().__init__()
+        self.front, self.convs, self.shortcut, self.activated = front, convs, shortcut, activated
+
+    def forward(self, x: Tensor) -> Tensor:
+        active: Tensor = self.front(x)
+        skipped: Tensor = self.shortcut(active if self.activated else x)
+        return skipped + self.convs(active)
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the two wide residual networks of song2019 differ, but for standardised images.
+
+    `slope` is that of the activation below 0, `norm_eps` what batch normalisation adds to the
+    variance. `projected`: shortcuts that change the shape are 1x1 convolutions of the activated
+    input; else they average over the stride and pad with channels of 0, and only the very first
+    unit's starts from the activated input.
+    """
+
+    slope: float
+    norm_eps: float
+    projected: bool
+
+    def norm(self, channels: int) -> nn.Sequential:
+        """Batch normalisation, decay 0.9, and the activation."""
+        rectifier = nn.LeakyReLU(self.slope) if self.slope else nn.ReLU()
+        return nn.Sequential(nn.BatchNorm2d(channels, self.norm_eps, momentum=0.1), rectifier)
+
+    def unit(self, inputs: int, outputs: int, stride: int, *, first: bool) -> Unit:
+        """One residual unit; `first` for the network's first."""
+        convs = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+            self.norm(outputs),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+        )
+        same = inputs == outputs and stride == 1
+        shortcut: nn.Module = nn.Identity()
+        if self.projected and not same:
+            shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+        elif not same:
+            before = (outputs - inputs) // 2
+            pad = nn.ZeroPad3d((0, 0, 0, 0, before, outputs - inputs - before))  # channels alone
+            shortcut = nn.Sequential(nn.AvgPool2d(stride), pad)
+        activated = not same if self.projected else first
+        return Unit(self.norm(inputs), convs, shortcut, activated=activated)
+
+
+MADRY = Style(slope=0.1, norm_eps=1e-3, projected=False)  # 1e-3 and 1e-5: the libraries' defaults
+TRADES = Style(slope=0.0, norm_eps=1e-5, projected=True)
+
+
+def wide_resnet(
+    style: Style, *, width: float, hidden: tuple[int, ...], normalize: bool
+) -> nn.Sequential:
+    """A wide residual network for CIFAR-10, (N, 3, 32, 32): facts section 6.
+
+    A convolution of 16 channels, three groups of five units with 160, 320 and 640 channels, the
+    last two groups with stride 2, global average pooling and one dense layer. `width` scales the
+    groups: 1 is ten times the channels of a plain network, 0.1 the plain network, the least there
+    is. `normalize` standardises each image. ValueError for hidden layers, of which it has none.
+    """
+    if hidden or round(160 * width) < 16:
+        raise ValueError(
+            f"a wide residual network has no hidden layers and a width of 0.1 at least, not "
+            f"{hidden} and {width}"
+        )
+    channels, units = 16, list[nn.Module]()
+    for group, stride in ((160, 1), (320, 2), (640, 2)):
+        outputs = round(group * width)
+        units.append(style.unit(channels, outputs, stride, first=not units))
+        units += [style.unit(outputs, outputs, 1, first=False) for _ in range(4)]
+        channels = outputs
+    front: list[nn.Module] = [Standardize()] if normalize else []
+    pool = [style.norm(channels), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    first = nn.Conv2d(3, 16, 3, padding=1, bias=False)
+    last = nn.Linear(channels, 10)
+    model = initialise(nn.Sequential(*front, ChannelsLast(), first, *units, *pool, last))
+    if style.projected:  # the authors of TRADES start with equal logits
+        nn.init.zeros_(last.weight)
+    return model
+
+
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "mnist_cnn": mnist_cnn,
     "yale_vgg": yale_vgg,
@@ -165,6 +275,9 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "yale_vgg_dual": yale_vgg_dual,
     "faces_vgg_dual": faces_vgg_dual,
     "fashion_vgg_dual": fashion_vgg_dual,
+    "wide_resnet": partial(wide_resnet, MADRY),
+    "wide_resnet_relu": partial(wide_resnet, replace(MADRY, slope=0.0)),
+    "wide_resnet_trades": partial(wide_resnet, TRADES),
 }
 
 
