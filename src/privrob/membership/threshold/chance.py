@@ -82,7 +82,7 @@ def class_permutation_null(
 
 
 def _null(accuracies: Floats) -> Null:
-    return Null(float(accuracies.mean()), float(np.quantile(accuracies, 0.95)))
+    return Null(float(accuracies.mean()), float(np.quantile(accuracies, 0.95, method="higher")))
 
 
 def _deals(
