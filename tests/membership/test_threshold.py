@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from privrob.lab import benchmarks
 from privrob.membership import threshold as t
 
 
@@ -211,3 +212,14 @@ def test_bad_scores_are_refused_by_everyone_and_the_side_is_named(ask, bad, word
         with pytest.raises(ValueError, match=f"^{name} must") as error:
             ask(*sides)
         assert words in str(error.value)
+
+
+# -- the benchmark ------------------------------------------------------------------------------
+
+
+def test_in_the_benchmark_all_contestants_give_our_answer():
+    subject = benchmarks.load("threshold")
+    contestants = subject.contestants(torch.device("cpu"), members=300, nonmembers=50)
+    runs, notes = benchmarks.admit(contestants, subject.GAP_LIMIT)
+    assert list(runs) == list(notes)
+    assert set(subject.GROWTH_OF) <= set(runs)

@@ -47,6 +47,8 @@ GOALS = (
     Goal("fgsm_grid", "FGSM grid", "torchattacks", 0.25),
     Goal("pgd", "PGD-40", "torchattacks", 0.65, _SAME),
     Goal("pgd", _DROP, "torchattacks", 0.35),
+    Goal("threshold", "threshold attack", "scikit-learn's curve", 0.6),
+    Goal("threshold", "threshold attack", "every score tried", 0.02),
 )
 
 
