@@ -8,7 +8,7 @@ for the gap between the lines. Bounds of the hidden units, which the lines need,
 backward pass for the margins alone, large nets). `estimate` has neither: it is no bound.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -96,14 +96,13 @@ def _unit_bounds(
 ) -> Ball:
     """Bounds of every value behind `layers`, some units at a time; `like` has their shape."""
     shape, units = like.shape[1:], like[0].numel()
-    widest = max(shape.numel() for shape in shapes(layers, ball[0]))
-    row = len(like) * widest * like.element_size()
-    parts = []
-    for part in torch.arange(units, device=like.device).split(max(1, CHUNK // row)):
-        nu = F.one_hot(part, units).to(like.dtype).reshape(1, len(part), *shape)
-        parts.append(objective(layers, lines, ball, nu))
-    low, high = (torch.cat(side, 1).unflatten(1, shape) for side in zip(*parts, strict=True))
-    return low, high
+    every = torch.arange(units, device=like.device)
+    nus = (
+        F.one_hot(part, units).to(like.dtype).reshape(1, len(part), *shape)
+        for part in every.split(_portion(layers, ball[0]))
+    )
+    low, high = _joined(objective(layers, lines, ball, nu) for nu in nus)
+    return low.unflatten(1, shape), high.unflatten(1, shape)
 
 
 def _projected(
@@ -147,8 +146,23 @@ def margins(
 ) -> Tensor:
     """Upper bounds of g_j - g_y under these lines, the last layer elided."""
     bias = layers[-1].bias
-    _, worst = objective(layers[:-1], lines, ball, spread(layers[-1], y))
+    portion = _portion(layers, ball[0])
+    _, worst = _joined(
+        objective(layers[:-1], lines, ball, nu) for nu in spread(layers[-1], y).split(portion, 1)
+    )
     return worst if bias is None else worst + bias - bias[y][:, None]  # type: ignore[index, operator]
+
+
+def _portion(layers: Sequence[nn.Module], x: Tensor) -> int:
+    """How many objectives to carry back at a time."""
+    widest = max(shape.numel() for shape in shapes(layers, x))
+    return max(1, CHUNK // (len(x) * widest * x.element_size()))
+
+
+def _joined(parts: Iterable[Ball]) -> Ball:
+    """Bounds of portions of the objectives, side by side again."""
+    lower, upper = zip(*parts, strict=True)
+    return torch.cat(lower, 1), torch.cat(upper, 1)
 
 
 def objective(
@@ -201,13 +215,8 @@ def _back(layer: nn.Module, nu: Tensor, shape: torch.Size) -> Tensor:
         return nu.reshape(*nu.shape[:2], *shape)
     if not isinstance(layer, nn.Conv2d | nn.AvgPool2d | nn.ZeroPad2d):
         return nu  # Identity, ChannelsLast
-    images = nu.flatten(0, 1)
-    if isinstance(layer, nn.Conv2d):
-        images = _conv_back(layer, images, shape)
-    else:
-        zeros = images.new_zeros(len(images), *shape)
-        (images,) = torch.func.vjp(layer, zeros)[1](images)
-    return images.unflatten(0, nu.shape[:2])
+    back = _conv_back if isinstance(layer, nn.Conv2d) else _pool_back
+    return back(layer, nu.flatten(0, 1), shape).unflatten(0, nu.shape[:2])  # type: ignore[arg-type]
 
 
 def _conv_back(layer: nn.Conv2d, images: Tensor, shape: torch.Size) -> Tensor:
@@ -234,6 +243,14 @@ def _conv_back(layer: nn.Conv2d, images: Tensor, shape: torch.Size) -> Tensor:
         layer.groups,
         layer.dilation,
     )
+
+
+def _pool_back(layer: nn.Module, images: Tensor, shape: torch.Size) -> Tensor:
+    """The adjoint of an average or of zeros around, by the layer's own gradient."""
+    with torch.enable_grad():
+        z = images.new_zeros(len(images), *shape).requires_grad_()
+        (back,) = torch.autograd.grad(layer(z), z, images, create_graph=images.requires_grad)
+    return back
 
 
 def _forth(layer: nn.Module, stream: Tensor) -> Tensor:

@@ -67,6 +67,7 @@ def worst_case(
     memory_limit: int = MEMORY_LIMIT,
 ) -> Tensor:
     """Upper bounds of g_j - g_y, (B, K) with 0 at y, the last layer elided."""
+    _check_memory(layers, lower, memory_limit)
     z = propagate(layers[:-1], lower, upper, memory_limit=memory_limit)
     last, apart = layers[-1], spread(layers[-1], y)
     g = F.linear(z.centre, last.weight, last.bias)  # type: ignore[arg-type]
