@@ -49,6 +49,7 @@ GOALS = (
     Goal("pgd", _DROP, "torchattacks", 0.35),
     Goal("threshold", "threshold attack", "scikit-learn's curve", 0.6),
     Goal("threshold", "threshold attack", "every score tried", 0.02),
+    Goal("bounds", "IBP step", "plain step", 3.7),
 )
 
 
