@@ -138,7 +138,7 @@ def interval(
     clean = natural(model, x, y) if w_nom else x.new_zeros(())
     if not w_ver:
         return w_nom * clean
-    worst = _worst_case(model, x, y, eps=eps, method="interval", clip_input=clip_input)
+    worst = bounds.interval.worst_case(*_ball(model, x, eps, clip_input), y)
     return w_nom * clean + w_ver * F.cross_entropy(worst, y)
 
 
@@ -155,20 +155,51 @@ def abstract(
 ) -> Tensor:
     """Mean of CE(clean) and softplus(largest bound of g_j - g_y), weighted: DiffAI's mixed loss.
 
-    song2019's code has w_nom 1, w_ver 0.2 and the box domain (`method` 'interval').
+    song2019's code has w_nom 1, w_ver 0.2 and the box domain, `method` 'interval'; the other
+    domain is 'zonotope', for small nets.
     """
-    worst = _worst_case(model, x, y, eps=eps, method=method, clip_input=clip_input)
+    worst = DOMAINS[method](*_ball(model, x, eps, clip_input), y)
     largest = worst.scatter(1, y[:, None], -torch.inf).amax(1)
     mixed = w_nom * natural(model, x, y) + w_ver * F.softplus(largest).mean()
     return mixed / (w_nom + w_ver)
 
 
-def _worst_case(
-    model: nn.Module, x: Tensor, y: Tensor, *, eps: float, method: str, clip_input: bool
+def dual(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    projections: int | None,
+    clip_input: bool,
+    generator: torch.Generator | None,
 ) -> Tensor:
-    """`bounds.worst_case_logits` without its look at the values: (N, K), 0 at y."""
-    layers = bounds.chain(model)
-    return bounds.METHODS[method](layers, *bounds.ball(x, eps=eps, clip_input=clip_input), y)
+    """Cross-entropy of the dual's worst case (Wong & Kolter 2018), with no clean part.
+
+    `projections` None takes every l1 norm exactly, for small nets. A number of them estimates the
+    hidden ones by that many Cauchy vectors drawn from `generator`, which is the model's device's:
+    what is minimised then is no bound.
+    """
+    ball = _ball(model, x, eps, clip_input)
+    if projections is None:
+        return F.cross_entropy(bounds.dual.worst_case(*ball, y, intermediate="dual"), y)
+    if generator is None:
+        raise ValueError(f"{projections} projections need a generator, got None")
+    worst = bounds.dual.estimate(*ball, y, projections=projections, generator=generator)
+    return F.cross_entropy(worst, y)
+
+
+DOMAINS: dict[str, Callable[..., Tensor]] = {
+    "interval": bounds.interval.worst_case,
+    "zonotope": bounds.zonotope.worst_case,
+}
+
+
+def _ball(
+    model: nn.Module, x: Tensor, eps: float, clip_input: bool
+) -> tuple[list[nn.Module], Tensor, Tensor]:
+    """The model's layers and the corners of the ball, no value looked at."""
+    return bounds.chain(model), *bounds.ball(x, eps=eps, clip_input=clip_input)
 
 
 # -- what they share ----------------------------------------------------------------------------
