@@ -50,6 +50,7 @@ GOALS = (
     Goal("threshold", "threshold attack", "scikit-learn's curve", 0.6),
     Goal("threshold", "threshold attack", "every score tried", 0.02),
     Goal("bounds", "IBP step", "plain step", 3.7),
+    Goal("defences", "PGD-10 step", "naive PGD-10 step", 0.70),
 )
 
 
