@@ -1,11 +1,14 @@
 """What every method owes: no point of the ball escapes, exactness, errors, verdicts."""
 
+from copy import deepcopy
+
 import pytest
 import torch
-from small_nets import CLASSES, batch, conv_net, dense_net, margins, points
+from small_nets import CLASSES, batch, conv_net, dense_net, points
 from torch import nn
+from torch.nn import functional as F
 
-from privrob import bounds, evaluate, models
+from privrob import bounds, data, evaluate, models, zoo
 
 METHODS = bounds.METHODS
 TWO_SIDED = {
@@ -15,17 +18,22 @@ TWO_SIDED = {
 }
 
 
-@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("eps", "clip_input"), [(0.02, True), (0.15, True), (0.15, False)])
-def test_no_point_of_the_ball_escapes(method, eps, clip_input):
-    model, (x, y) = conv_net(seed=1), batch(3, seed=1)
+def test_no_point_of_the_ball_escapes(eps, clip_input):
+    model, (x, y) = conv_net(seed=1), batch(2, seed=1)
+    ball = {"eps": eps, "clip_input": clip_input}
+    cheap = {"method": "dual", "intermediate": "interval"}
     with torch.no_grad():
-        worst = bounds.worst_case_logits(model, x, y, eps=eps, method=method, clip_input=clip_input)
-        lower, upper = TWO_SIDED[method](model, x, eps=eps, clip_input=clip_input)
-        for i, z in points(model, x, y, eps=eps, clip_input=clip_input):
-            assert (margins(model, z, y[i]) <= worst[i] + 1e-12).all()
+        worst = [bounds.worst_case_logits(model, x, y, **ball, method=m) for m in METHODS]
+        worst.append(bounds.worst_case_logits(model, x, y, **ball, **cheap))
+        sides = [two_sided(model, x, **ball) for two_sided in TWO_SIDED.values()]
+        sides.append(bounds.dual_bounds(model, x, **ball, intermediate="interval"))
+        for i, z in points(model, x, y, **ball):
             g = model(z)
-            assert ((lower[i] - 1e-12 <= g) & (g <= upper[i] + 1e-12)).all()
+            apart = g - g[:, y[i], None]
+            assert all((apart <= found[i] + 1e-12).all() for found in worst)
+            assert all((low[i] - 1e-12 <= g).all() for low, _ in sides)
+            assert all((g <= high[i] + 1e-12).all() for _, high in sides)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -92,6 +100,42 @@ def test_float32_stays_well_within_the_slack(method):
     off = (coarse - fine).abs().amax(1)
     assert (off < bounds.slack(coarse) / 10).all()
     assert off.max() > 0
+
+
+@pytest.mark.parametrize("eps", [1e-3, 0.03])
+def test_float32_stays_well_within_the_slack_on_a_trained_network(eps):
+    single = zoo.load("tursynbek2020/sgd", seed=0)
+    double = deepcopy(single).double()
+    images = data.load("mnist_slice").test
+    for how in ({"method": "interval"}, {"method": "dual", "intermediate": "interval"}):
+        with torch.no_grad():
+            coarse, fine = (
+                bounds.worst_case_logits(net, images.x[:10], images.y[:10], eps=eps, **how)
+                for net in (single, double)
+            )
+        assert ((coarse - fine).abs().amax(1) < bounds.slack(coarse) / 10).all()
+
+
+@pytest.mark.parametrize("intermediate", ["dual", "interval"])
+@pytest.mark.parametrize("method", METHODS)
+def test_gradients_are_those_of_finite_differences(method, intermediate):
+    model, (x, y) = conv_net(seed=8), batch(4, seed=8)
+    how = {"eps": 0.05, "method": method, "intermediate": intermediate}
+    draw = torch.Generator().manual_seed(0)
+
+    def loss():
+        return F.cross_entropy(bounds.worst_case_logits(model, x, y, **how), y)
+
+    for weight in model.parameters():
+        (gradient,) = torch.autograd.grad(loss(), weight)
+        way = torch.randn(weight.shape, generator=draw, dtype=weight.dtype)
+        values = []
+        for side in (1e-6, -2e-6, 1e-6):  # there, across, and home
+            weight.data += side * way
+            values.append(loss().item())
+        slope = (values[0] - values[1]) / 2e-6
+        assert (gradient * way).sum().item() == pytest.approx(slope, rel=1e-4, abs=1e-7)
+        assert gradient.abs().sum() > 0
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -204,19 +204,6 @@ def test_a_max_pool_lies_between_its_lines(pool):
     torch.testing.assert_close(there, back)
 
 
-def test_gradients_reach_every_parameter():
-    model, (x, y) = conv_net(seed=4), batch(8, seed=4)
-    for intermediate in dual.INTERMEDIATE:
-        model.zero_grad()
-        worst = bounds.worst_case_logits(
-            model, x, y, eps=0.05, method="dual", intermediate=intermediate
-        )
-        F.cross_entropy(worst, y).backward()
-        for parameter in model.parameters():
-            assert parameter.grad.isfinite().all()
-            assert parameter.grad.abs().sum() > 0
-
-
 # -- random projections -------------------------------------------------------------------------
 
 

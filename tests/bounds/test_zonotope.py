@@ -4,7 +4,6 @@ import pytest
 import torch
 from small_nets import CLASSES, batch, conv_net, dense_net
 from torch import nn
-from torch.nn import functional as F
 
 from privrob import bounds
 from privrob.bounds import zonotope
@@ -55,13 +54,6 @@ def test_by_hand_on_one_unit_of_each_kind():
         model, x, torch.tensor([0]), eps=0.1, method="zonotope"
     )  # the shared sum cancels
     torch.testing.assert_close(worst, torch.tensor([[0, 0.2]], dtype=torch.float64))
-
-
-def test_gradients_reach_every_parameter():
-    model, (x, y) = conv_net(seed=4), batch(8, seed=4)
-    worst = bounds.worst_case_logits(model, x, y, eps=0.05, method="zonotope")
-    F.cross_entropy(worst, y).backward()
-    assert all(p.grad.isfinite().all() and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
 def test_too_large_is_refused_with_the_estimate():
