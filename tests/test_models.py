@@ -186,7 +186,7 @@ def test_wide_networks_train(name):
     x, y = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(0)), torch.arange(8)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     losses = []
-    for _ in range(8):
+    for _ in range(12):
         losses.append(F.cross_entropy(model(x), y))
         optimizer.zero_grad()
         losses[-1].backward()

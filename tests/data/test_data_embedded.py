@@ -9,10 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from privrob import data
-from privrob.data import DataError, Dataset, MissingSplitError, catalogue, embedded
+from privrob import data, models
+from privrob.data import DataError, Dataset, MissingSplitError, catalogue, embedded, portraits
 from privrob.data.fonts import FONTS, HEIGHT, distance_fields
 
+FACES_SMALL = "6aa0fdaf59ba914e24f5838171093cd9f19f6f71bb74b8450c50c75b09f777d3"
 GLYPHS_100 = "d135135c0f51877552300ee9bc71fdfd14a461d1e6e253b1d94912a5c2bdd0e8"
 
 
@@ -107,6 +108,117 @@ def test_a_small_network_learns_glyphs_well_and_not_perfectly(glyphs: Dataset) -
     with torch.no_grad():
         accuracy = (model(x).argmax(dim=1) == y).float().mean()
     assert 0.95 <= accuracy < 0.99
+
+
+# Faces
+
+FACES = {"subjects": 3, "train": 4, "test": 2, "height": 24, "width": 21, "seed": 0}
+
+
+@pytest.fixture(scope="module")
+def faces() -> Dataset:
+    return data.load("faces")
+
+
+def test_faces_are_the_same_on_every_machine(faces: Dataset) -> None:
+    assert faces.variant == "version 1"
+    assert data.faces(**FACES).checksum == FACES_SMALL
+
+
+def test_faces_have_yales_shape_in_small(faces: Dataset) -> None:
+    assert faces.train.x.shape == (600, 1, 48, 42)
+    assert faces.test.x.shape == (240, 1, 48, 42)
+    assert faces.classes == 12
+    assert torch.bincount(faces.train.y).tolist() == [50] * 12
+    assert torch.bincount(faces.test.y).tolist() == [20] * 12
+    # The first of each come first, so that a slice has everyone
+    assert faces.test.y[:12].tolist() == list(range(12))
+    assert data.faces(**(FACES | {"height": 192, "width": 168})).train.x.shape[2:] == (192, 168)
+
+
+def test_more_faces_begin_with_the_fewer() -> None:
+    few, more = (data.faces(**(FACES | change)) for change in ({}, {"train": 9, "subjects": 5}))
+    assert torch.equal(more.train.x.view(9, 5, 24, 21)[:4, :3], few.train.x.view(4, 3, 24, 21))
+    assert torch.equal(more.test.x.view(2, 5, 24, 21)[:, :3], few.test.x.view(2, 3, 24, 21))
+    other = data.faces(**(FACES | {"seed": 1}))
+    assert not torch.equal(other.train.x, few.train.x)
+    assert not torch.equal(few.train.x[:6], few.test.x)
+
+
+def test_a_face_under_any_lamp_is_a_mix_of_few_images() -> None:
+    """The illumination cone: but for offsets and noise, a head's images span few dimensions."""
+    x = data.faces(**(FACES | {"subjects": 2, "train": 60})).train.x[0::2, 0].double()
+    values = torch.linalg.svdvals(x.flatten(1))
+    energy = values.square().cumsum(0) / values.square().sum()
+    assert energy[0] < 0.95  # one image is not enough
+    assert energy[8] > 0.95
+
+
+def test_shading_is_lamberts_law() -> None:
+    """A plain sphere under one lamp against the closed form, normals and shadows included."""
+    side, light = 64, np.array([0.6, -0.64, 0.48], np.float64)
+    axis = (2 * np.arange(side) + 1) / side - 1
+    x, y = np.meshgrid(axis, axis)
+    inside = 1 - x * x - y * y
+    depth = np.sqrt(inside.clip(0)).astype(np.float32)
+    step = np.float32(2 / side)
+    normal = np.stack([n[0] for n in portraits._normals(depth[None], step, step)], axis=-1)
+    ours = np.maximum(normal @ light, 0)
+    exact = np.maximum(np.stack([x, y, np.sqrt(inside.clip(0))], axis=-1) @ light, 0)
+    middle = inside > 0.2  # differences across the rim are no slopes
+    assert np.abs(ours - exact)[middle].max() < 0.02
+    assert (exact[middle] == 0).any()
+
+
+def test_lamps_are_unit_vectors_and_mostly_above() -> None:
+    sine, cosine = portraits._turn(np.linspace(-2, 2, 401, dtype=np.float32))
+    exact = np.linspace(-2, 2, 401)
+    assert np.abs(sine - np.sin(exact)).max() < 1e-3
+    assert np.abs(cosine - np.cos(exact)).max() < 1e-3
+    middle, spread = portraits.ELEVATION
+    assert 0 < middle < spread
+
+
+def test_light_is_drawn_alike_for_both_splits(faces: Dataset) -> None:
+    """Members differ from others by nothing but membership: brightness, as an example."""
+    train, test = (s.x.float().mean(dim=(1, 2, 3)) for s in (faces.train, faces.test))
+    spread = (train.var() / len(train) + test.var() / len(test)).sqrt()
+    assert (train.mean() - test.mean()).abs() < 3 * spread
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"subjects": 1}, "subjects=1"),
+        ({"width": 7}, "24 x 7"),
+        ({"train": -1}, "train=-1"),
+        ({"train": 0, "test": 0}, "not both 0"),
+        ({"seed": -1}, "seed of faces .* not -1"),
+        ({"seed": 2**64}, "seed of faces"),
+    ],
+)
+def test_faces_refuse_bad_sizes_and_seeds(change: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        data.faces(**(FACES | change))
+
+
+def test_a_small_network_learns_the_faces_by_heart_and_most_new_ones(faces: Dataset) -> None:
+    model = models.build("faces_vgg", seed=0, width=0.5, hidden=(200,), normalize=False)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(25):
+        for index in torch.randperm(len(faces.train), generator=generator).split(50):
+            x, y = faces.train.batch(index)
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+    with torch.no_grad():
+        hits = [
+            (model(x).argmax(dim=1) == y).float().mean()
+            for x, y in (s.batch(slice(None)) for s in (faces.train, faces.test))
+        ]
+    assert hits[0] > 0.97
+    assert 0.80 < hits[1] < hits[0]
 
 
 def test_digits_are_scikit_learns_stretched() -> None:

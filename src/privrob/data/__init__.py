@@ -6,10 +6,12 @@ Images stay uint8, also on the device, and become float32 in [0, 1] batch by bat
 import warnings
 from pathlib import Path
 
+from privrob.data.augment import crop_and_flip
 from privrob.data.catalogue import NAMES, UNKNOWN, known
 from privrob.data.dataset import DataError, Dataset, MissingSplitError, Split, as_float
-from privrob.data.embedded import MAKERS, glyphs
+from privrob.data.embedded import MAKERS, faces, glyphs
 from privrob.data.files import Location, MissingDataError, download, locate, read
+from privrob.data.members import halves
 
 __all__ = [
     "NAMES",
@@ -20,7 +22,10 @@ __all__ = [
     "MissingSplitError",
     "Split",
     "as_float",
+    "crop_and_flip",
+    "faces",
     "glyphs",
+    "halves",
     "load",
     "locate",
 ]
@@ -69,7 +74,7 @@ def _refuse_or_warn(dataset: Dataset, location: Location) -> None:
     the expected ones, and their store keys differ too.
     """
     what = f"{dataset.name} ({location.reason}) has checksum {dataset.checksum}"
-    if dataset.name in ("digits", "glyphs"):
+    if dataset.name in ("digits", "glyphs", "faces"):
         warnings.warn(f"{what}, not the usual one: results may differ", stacklevel=3)
         return
     names = ", ".join(known(dataset.name).variants.values())

@@ -34,6 +34,11 @@ EMBEDDED = {
         10,
         {"7d6a258b5af639c44934f85d2803a7c5800d08912e6b39b99130a2314db4bdf3": "version 1"},
     ),
+    "faces": Known(
+        (1, 48, 42),
+        12,
+        {"8304058c03aa730e2fa946fe9572ddd8723f11816de50126cc4f2a1f3192c96a": "version 1"},
+    ),
     "mnist_slice": Known(
         (1, 28, 28),
         10,

@@ -9,9 +9,11 @@ from PIL import Image
 
 from privrob.data.dataset import DataError, Dataset, Split
 from privrob.data.drawing import draw
+from privrob.data.portraits import render
 
 GLYPHS_SIZES = {"train": 8000, "test": 2000}  # of `load("glyphs")`, with seed 0
 DIGITS_TRAIN = 1397  # of 1797
+FACES_SIZES = {"subjects": 12, "train": 50, "test": 20, "height": 48, "width": 42}
 
 _SHEET = "mnist_test_first_1000.png"
 _ROWS, _COLUMNS, _SIDE = 25, 40, 28
@@ -40,6 +42,36 @@ def glyphs(*, train: int, test: int, seed: int) -> Dataset:
 def default_glyphs() -> Dataset:
     """The 8000 + 2000 glyphs that `load("glyphs")` gives."""
     return glyphs(**GLYPHS_SIZES, seed=0)
+
+
+def faces(*, subjects: int, train: int, test: int, height: int, width: int, seed: int) -> Dataset:
+    """Lambertian heads under moving light, `train` and `test` images of each of `subjects` people.
+
+    A stand-in for the Yale faces, which are `height` 192 and `width` 168 with 50 training images of
+    each of 38. Image i of a person depends on (seed, person, split, i) and the size alone; the
+    first image of everyone comes first. The label is the person. A split of 0 images is left out.
+    Raises ValueError for fewer than 2 people, a size below 8, no images or a bad seed.
+    """
+    if subjects < 2 or min(height, width) < 8:
+        raise ValueError(
+            f"faces need 2 subjects and 8 pixels: subjects={subjects}, {height} x {width}"
+        )
+    if min(train, test) < 0 or not (train or test):
+        raise ValueError(f"faces needs sizes >= 0, not both 0: train={train}, test={test}")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"the seed of faces must be 0 to 2^64 - 1, not {seed}")
+    size = {"subjects": subjects, "height": height, "width": width, "seed": seed}
+    splits = {
+        name: _split(*render(**size, count=count, stream=stream))
+        for stream, (name, count) in enumerate({"train": train, "test": test}.items(), 1)
+        if count
+    }
+    return Dataset("faces", splits, classes=subjects)
+
+
+def default_faces() -> Dataset:
+    """The 600 + 240 faces of 12 people, 48x42, that `load("faces")` gives."""
+    return faces(**FACES_SIZES, seed=0)
 
 
 def digits() -> Dataset:
@@ -93,4 +125,9 @@ def _split(x: NDArray[np.uint8], y: NDArray[np.integer]) -> Split:
     return Split(images, torch.from_numpy(np.ascontiguousarray(y, dtype=np.int64)))
 
 
-MAKERS = {"digits": digits, "glyphs": default_glyphs, "mnist_slice": mnist_slice}
+MAKERS = {
+    "digits": digits,
+    "glyphs": default_glyphs,
+    "faces": default_faces,
+    "mnist_slice": mnist_slice,
+}
