@@ -17,7 +17,7 @@ from privrob.membership.threshold import threshold_attack
 TITLE = "Threshold attack, 60,000 + 10,000 scores (at most 20 ms wanted)"
 GAP = "difference of accuracy or threshold"
 GAP_LIMIT = 1e-12
-ROUNDS = 9
+ROUNDS = 5
 SETTINGS = {"members": 60_000, "nonmembers": 10_000}
 GROWTH = {"members": (3_750, 15_000, 60_000)}
 GROWTH_AT: dict[str, int] = {}

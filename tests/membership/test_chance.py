@@ -1,5 +1,6 @@
 """The nulls, the cross-fitted twin, its interval, the curve and the summary."""
 
+import tracemalloc
 from math import log, pi, sqrt
 
 import numpy as np
@@ -226,6 +227,14 @@ def test_chunks_of_resamples_are_all_there(monkeypatch):
     assert found.shape == (25,)
 
 
+def test_many_points_of_few_scores_need_little_memory():
+    tracemalloc.start()
+    t.cross_fitted_interval([0, 1] * 20_000, [0, 1] * 20_000, resamples=400, level=0.9, seed=0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60e6
+
+
 def test_the_interval_covers():
     """120 samples; the accuracy of a fitted threshold on fresh points is close to its best."""
     rng = np.random.default_rng(16)
@@ -342,6 +351,14 @@ def test_an_audit_is_its_parts():
     assert (found.auc, found.tpr_at_1_percent) == (t.roc(*sides).auc, t.roc(*sides).tpr_at(0.01))
     assert (found.members, found.nonmembers) == (120, 110)
     assert found.above_chance
+    assert found.tpr_at_1_per_mille is None
+
+
+def test_an_audit_of_many_non_members_goes_to_lower_rates():
+    members, nonmembers = np.arange(50.0), np.arange(-9_985.0, 15)
+    zeros = {"member_labels": [0] * 50, "nonmember_labels": [0] * 10_000}
+    found = t.audit(members, nonmembers, **zeros, classes=1, permutations=2, resamples=2, seed=0)
+    assert found.tpr_at_1_per_mille == 45 / 50  # of the members 5 and more, 10 non-members above
 
 
 def test_an_audit_of_nothing_is_not_above_chance_more_often_than_it_says():

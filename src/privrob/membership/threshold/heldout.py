@@ -15,7 +15,7 @@ from privrob.membership.threshold.rule import (
     labelled,
 )
 
-_CHUNK = 1000000  # counts held at once
+_CHUNK = 1_000_000  # counts held at once, in a few copies of 8 MB
 
 
 class Interval(NamedTuple):
@@ -136,9 +136,10 @@ def _resampled(inside: Floats, outside: Floats, resamples: int, rng: np.random.G
         first_half(np.zeros(len(r), np.int64), rng, name)
         for r, name in zip(ranks, names, strict=True)
     ]
-    halves = [[r[mask] for r, mask in zip(ranks, masks, strict=True)]]
-    halves += [[r[~mask] for r, mask in zip(ranks, masks, strict=True)]]
-    rows, found = max(1, _CHUNK // len(levels)), []
+    halves = [
+        [r[mask == first] for r, mask in zip(ranks, masks, strict=True)] for first in (True, False)
+    ]
+    rows, found = max(1, _CHUNK // max(len(inside), len(outside))), []
     for start in range(0, resamples, rows):
         size = min(rows, resamples - start)
         drawn = [[_reach(r, len(levels), size, rng) for r in half] for half in halves]

@@ -34,10 +34,14 @@ class Roc:
         """
         if not 0 < fpr <= 1:
             raise ValueError(f"fpr must lie in (0, 1], got {fpr}")
-        if fpr < 0.01 and self.nonmembers < (needed := round(10 / fpr)):
-            have = f"{needed:,} non-members or more, got {self.nonmembers:,}"
+        if not self.shows(fpr):
+            have = f"{round(10 / fpr):,} non-members or more, got {self.nonmembers:,}"
             raise ValueError(f"TPR at {100 * fpr:g} % FPR needs {have}")
         return float(self._below(np.array([fpr]))[0])
+
+    def shows(self, fpr: float) -> bool:
+        """There are non-members enough for `tpr_at(fpr)`."""
+        return fpr >= 0.01 or self.nonmembers >= round(10 / fpr)
 
     def log_grid(self, points: int) -> tuple[Floats, Floats]:
         """(fpr, tpr) for a plot with logarithmic axes: fpr from one false alarm to all, (points,).

@@ -37,7 +37,8 @@ class Audit:
     `official`: the paper's attack, whose accuracy is to be read against `null`. `held_out`: the
     same with thresholds from other points, and `interval`, the 95 % interval of its accuracy.
     `by_class`, `class_null`, `class_held_out`: one threshold for each class. `auc`, and
-    `tpr_at_1_percent`: TPR at 1 % FPR. `members`, `nonmembers`: how many points.
+    `tpr_at_1_percent` and `tpr_at_1_per_mille`: TPR where FPR is so small, the latter None with
+    fewer than 10,000 non-members. `members`, `nonmembers`: how many points.
     """
 
     official: ThresholdAttack
@@ -49,6 +50,7 @@ class Audit:
     class_held_out: CrossFitted
     auc: float
     tpr_at_1_percent: float
+    tpr_at_1_per_mille: float | None
     members: int
     nonmembers: int
 
@@ -96,6 +98,7 @@ def audit(
         class_held_out=class_cross_fitted(members, nonmembers, **labels, seed=seed),
         auc=curve.auc,
         tpr_at_1_percent=curve.tpr_at(0.01),
+        tpr_at_1_per_mille=curve.tpr_at(0.001) if curve.shows(0.001) else None,
         members=curve.members,
         nonmembers=curve.nonmembers,
     )
