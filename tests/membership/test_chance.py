@@ -236,7 +236,7 @@ def test_many_points_of_few_scores_need_little_memory():
 
 
 def test_the_interval_covers():
-    """120 samples; the accuracy of a fitted threshold on fresh points is close to its best."""
+    """120 samples: the accuracy that the fitted thresholds reach on all points there could be."""
     rng = np.random.default_rng(16)
     hits = []
     for sample in range(120):
@@ -247,7 +247,7 @@ def test_the_interval_covers():
         )
         truth = np.mean([_normal_accuracy(at, 0.8) for at in found.thresholds])
         hits.append(interval.low <= truth <= interval.high)
-    assert 0.88 <= np.mean(hits) <= 1
+    assert np.mean(hits) >= 0.92
 
 
 def _normal_accuracy(threshold, shift):
