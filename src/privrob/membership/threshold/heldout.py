@@ -110,7 +110,8 @@ def cross_fitted_interval(
     Members and non-members are drawn with replacement within the halves of that very split: drawn
     before the split, copies of one point would stand in both halves, and the threshold would have
     seen the points that it is scored on. The interval covers the draw of the points, not another
-    training, and is a little wide: thresholds are fitted anew on points that repeat. Raises ValueError also for resamples < 1 and a level outside (0, 1).
+    training, and is a little wide, as thresholds are fitted anew on points that repeat. Raises
+    ValueError also for resamples < 1 and a level outside (0, 1).
     """
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, got {resamples}")
