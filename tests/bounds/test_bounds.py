@@ -1,6 +1,7 @@
 """What every method owes: no point of the ball escapes, exactness, errors, verdicts."""
 
 from copy import deepcopy
+from functools import partial
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from privrob import bounds, data, evaluate, models, zoo
+from privrob.bounds import dual, interval, zonotope
 
 METHODS = bounds.METHODS
 TWO_SIDED = {
@@ -208,3 +210,37 @@ def test_images_labels_and_method_are_checked_at_the_door():
         bounds.worst_case_logits(model, x, torch.tensor([0, 5]), **how)
     with pytest.raises(ValueError, match="no method 'exact'; there are interval"):
         bounds.worst_case_logits(model, x, y, eps=0.1, method="exact")
+
+
+# -- GPU ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("method", METHODS)
+def test_gpu_agrees(method):
+    model, (x, y) = conv_net(seed=9), batch(4, seed=9)
+    here = bounds.worst_case_logits(model, x, y, eps=0.05, method=method)
+    there = bounds.worst_case_logits(model.cuda(), x, y, eps=0.05, method=method)
+    assert there.is_cuda
+    torch.testing.assert_close(there.cpu(), here, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.gpu
+def test_a_training_step_never_waits_for_the_gpu():
+    model, (x, y) = conv_net(seed=9).cuda(), (part.cuda() for part in batch(4, seed=9))
+    draw = torch.Generator("cuda").manual_seed(0)
+    steps = {
+        "interval": interval.worst_case,
+        "zonotope": zonotope.worst_case,
+        "dual": partial(dual.worst_case, intermediate="dual"),
+        "CROWN-interval": partial(dual.worst_case, intermediate="interval"),
+        "estimate": partial(dual.estimate, projections=5, generator=draw),
+    }
+    for step in steps.values():
+        for mode in ("default", "error"):  # the first call may build what is kept
+            torch.cuda.set_sync_debug_mode(mode)
+            try:
+                corners = bounds.ball(x, eps=0.05, clip_input=True)
+                F.cross_entropy(step(bounds.chain(model), *corners, y), y).backward()
+            finally:
+                torch.cuda.set_sync_debug_mode("default")

@@ -259,6 +259,20 @@ def test_the_paper_s_network_is_bounded_from_bytes():
         assert (worst >= g - g.gather(1, y[:, None]) - 1e-5).all()
 
 
+def test_a_gradient_that_would_not_fit_is_refused_with_the_estimate():
+    model, (x, y) = dense_net(3, 4, 6, CLASSES, seed=0), batch(2, seed=0, shape=(1, 1, 3))
+    # of 6 units, for 2 images: on themselves, 4 outputs, 4 inputs of a ReLU, 3 pixels twice
+    need = 2 * 8 * 6 * (6 + 4 + 4 + 3 + 3)
+    assert dual.estimate_bytes(bounds.chain(model), x) == need
+    how = {"eps": 0.1, "method": "dual"}
+    bounds.worst_case_logits(model, x, y, **how, memory_limit=need)
+    message = "the gradient of all units' dual bounds for 2 images would take about 0 MiB"
+    with pytest.raises(ValueError, match=message):
+        bounds.worst_case_logits(model, x, y, **how, memory_limit=need - 1)
+    with torch.no_grad():
+        bounds.worst_case_logits(model, x, y, **how, memory_limit=need - 1)
+
+
 def test_settings_of_the_dual_are_named():
     model, (x, y) = conv_net(seed=0), batch(2, seed=0)
     with pytest.raises(ValueError, match="no intermediate 'guess'; there are dual, interval"):

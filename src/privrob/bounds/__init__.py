@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from privrob import evaluate
 from privrob.bounds import dual, interval, zonotope
-from privrob.bounds.layers import ball, chain, door, slack, verified
+from privrob.bounds.layers import MEMORY_LIMIT, ball, chain, door, slack, verified
 
 __all__ = [
     "METHODS",
@@ -48,7 +48,7 @@ def zonotope_bounds(
     *,
     eps: float,
     clip_input: bool = True,
-    memory_limit: int = zonotope.MEMORY_LIMIT,
+    memory_limit: int = MEMORY_LIMIT,
 ) -> tuple[Tensor, Tensor]:
     """Lower and upper logits (B, K) by the hybrid zonotope, for small nets.
 
@@ -75,18 +75,19 @@ def worst_case_logits(
     method: str,
     clip_input: bool = True,
     intermediate: str = "dual",
-    memory_limit: int = zonotope.MEMORY_LIMIT,
+    memory_limit: int = MEMORY_LIMIT,
 ) -> Tensor:
     """(B, K): entry y is exactly 0, entry j an upper bound of g_j - g_y over the ball.
 
     Their softmax at y is the verified confidence. The last layer is elided. `method` is one of
     METHODS. For the dual, `intermediate` says where bounds of hidden units come from: "dual", or
-    "interval" for large nets (CROWN-interval). `memory_limit` is the zonotope's.
+    "interval" for large nets (CROWN-interval). ValueError, with the estimate, where the zonotope,
+    or a gradient of the dual's hidden bounds, would take more than `memory_limit` bytes.
     """
     methods: dict[str, Callable[..., Tensor]] = {
         "interval": interval.worst_case,
         "zonotope": partial(zonotope.worst_case, memory_limit=memory_limit),
-        "dual": partial(dual.worst_case, intermediate=intermediate),
+        "dual": partial(dual.worst_case, memory_limit=memory_limit, intermediate=intermediate),
     }
     if method not in methods:
         raise ValueError(f"no method {method!r}; there are {', '.join(METHODS)}")

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from privrob.bounds import interval
 from privrob.bounds.interval import spread
-from privrob.bounds.layers import AFFINE, linear, shapes
+from privrob.bounds.layers import AFFINE, MEMORY_LIMIT, check_memory, linear, shapes
 from privrob.bounds.lines import KINKED, Lines, between
 from privrob.models import Normalize
 
@@ -27,9 +27,22 @@ Ball = tuple[Tensor, Tensor]
 
 
 def worst_case(
-    layers: Sequence[nn.Module], lower: Tensor, upper: Tensor, y: Tensor, *, intermediate: str
+    layers: Sequence[nn.Module],
+    lower: Tensor,
+    upper: Tensor,
+    y: Tensor,
+    *,
+    intermediate: str,
+    memory_limit: int = MEMORY_LIMIT,
 ) -> Tensor:
-    """Upper bounds of g_j - g_y, (B, K) with 0 at y, the last layer elided."""
+    """Upper bounds of g_j - g_y, (B, K) with 0 at y, the last layer elided.
+
+    ValueError where the coefficients of all hidden units, which a gradient of `intermediate`
+    "dual" keeps, would take more than `memory_limit` bytes.
+    """
+    if torch.is_grad_enabled() and intermediate == "dual":
+        what = f"the gradient of all units' dual bounds for {len(lower)} images"
+        check_memory(what, estimate_bytes(layers, lower), memory_limit)
     lines = relax(layers, lower, upper, intermediate=intermediate)
     return margins(layers, lines, (lower, upper), y)
 
@@ -84,6 +97,17 @@ def relax(
     return lines
 
 
+def estimate_bytes(layers: Sequence[nn.Module], x: Tensor) -> int:
+    """What the coefficients of every unit with lines on all layers below it take, for x."""
+    sizes = [shape.numel() for shape in shapes(layers, x)]
+    bounded = (
+        i
+        for i, layer in enumerate(layers)
+        if isinstance(layer, KINKED) and not _one_mixing(layers[:i])
+    )
+    return len(x) * x.element_size() * sum(sizes[i] * sum(sizes[: i + 1]) for i in bounded)
+
+
 def _one_mixing(layers: Sequence[nn.Module]) -> bool:
     """At most one layer mixes values, and none is kinked: intervals are exact behind it."""
     kinds = (*AFFINE, nn.AvgPool2d)
@@ -125,17 +149,21 @@ def _projected(
     centre, stream = (lower + upper) / 2, drawn((upper - lower) / 2)
     for i, layer in enumerate(layers[:-1]):
         if isinstance(layer, KINKED):
-            radius = stream.abs().median(1).values
-            below = box if box and _one_mixing(layers[:i]) else (centre - radius, centre + radius)
-            line = lines[i] = between(layer, *below)
-            half = line.gap / 2
-            centre = line.push(centre[:, None])[:, 0] + half
-            stream = line.push(stream) + drawn(half)
-            box = None
+            exact = box if box and _one_mixing(layers[:i]) else None
+            lines[i] = between(layer, *(exact or _around(centre, stream)))
+            half, box = lines[i].gap / 2, None
+            centre = lines[i].push(centre[:, None])[:, 0] + half
+            stream = lines[i].push(stream) + drawn(half)
         else:
             box = interval.through(layer, *box) if box else None
             centre, stream = layer(centre), _forth(layer, stream)
     return lines
+
+
+def _around(centre: Tensor, stream: Tensor) -> Ball:
+    """Estimated bounds: the centre, and the median over the stream's images as its radius."""
+    radius = stream.abs().median(1).values
+    return centre - radius, centre + radius
 
 
 # -- one backward pass --------------------------------------------------------------------------

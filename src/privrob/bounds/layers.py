@@ -117,6 +117,21 @@ def door(
     return layers, lower, upper
 
 
+# -- what would not fit -------------------------------------------------------------------------
+
+MEMORY_LIMIT = 2**32  # bytes
+
+
+def check_memory(what: str, need: int, limit: int) -> None:
+    """ValueError, with the estimate, where `what` would take more than `limit` bytes."""
+    if need > limit:
+        raise ValueError(
+            f"{what} would take about {need / 2**20:,.0f} MiB, the limit is "
+            f"{limit / 2**20:,.0f} MiB: take fewer images at a time, a smaller net, method "
+            "'interval', or method 'dual' with intermediate 'interval'"
+        )
+
+
 # -- what rounding may hide ---------------------------------------------------------------------
 
 SLACK = {torch.float32: 1e-3, torch.float64: 1e-9}

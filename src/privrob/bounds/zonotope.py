@@ -15,10 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from privrob.bounds.interval import spread
-from privrob.bounds.layers import linear, shapes
+from privrob.bounds.layers import MEMORY_LIMIT, check_memory, linear, shapes
 from privrob.bounds.pooling import favourite, take
-
-MEMORY_LIMIT = 2**31  # bytes
 
 
 @dataclass(frozen=True)
@@ -83,13 +81,8 @@ def estimate_bytes(layers: Sequence[nn.Module], x: Tensor) -> int:
 
 
 def _check_memory(layers: Sequence[nn.Module], x: Tensor, limit: int) -> None:
-    need = estimate_bytes(layers, x)
-    if need > limit:
-        raise ValueError(
-            f"the zonotope of {len(x)} images with {x[0].numel()} pixels would take about "
-            f"{need / 2**20:,.0f} MiB, the limit is {limit / 2**20:,.0f} MiB: "
-            "fewer images at a time, a smaller net, or method 'interval' or 'dual'"
-        )
+    what = f"the zonotope of {len(x)} images with {x[0].numel()} pixels"
+    check_memory(what, estimate_bytes(layers, x), limit)
 
 
 def _through(layer: nn.Module, z: Hybrid) -> Hybrid:
