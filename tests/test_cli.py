@@ -75,7 +75,7 @@ def stubs(monkeypatch):
     both = Stubs()
     for kind in tasks.TASKS:
         monkeypatch.setitem(tasks.TASKS, kind, both.task)
-    monkeypatch.setattr(run, "fingerprint_of", lambda kind: f"code of {kind}")
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "code of today")
     return both
 
 
@@ -181,7 +181,7 @@ def test_a_plan_before_and_after_a_run(stubs):
 
 def test_a_plan_shows_keys_notes_and_states(stubs, monkeypatch):
     cli("run", "tursynbek2020/base")
-    monkeypatch.setattr(run, "fingerprint_of", lambda kind: "changed")
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "changed")
     spec = registry.experiment("tursynbek2020/base").variants("quick")[0].spec
     text = cli("plan", "tursynbek2020/base")
     assert key_of(spec) in text
@@ -346,7 +346,7 @@ def base_results(monkeypatch):
         return Output(right, dict(model.state_dict()))
 
     monkeypatch.setitem(tasks.TASKS, "train", untrained)
-    monkeypatch.setattr(run, "fingerprint_of", lambda kind: f"code of {kind}")
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "code of today")
     variants = registry.experiment("tursynbek2020/base").variants("paper", seed=0)
     lab = Lab(open_store("paper"), on="cpu")
     return [lab.get(v.spec) for v in variants]

@@ -12,6 +12,7 @@ import torch
 from privrob import exhibits, models, paths, plot
 from privrob.exhibits import check, notes, tables
 from privrob.lab import book, measures, questions, recompute, registry, run, study
+from privrob.lab import spec as specs
 
 IMAGES = 40
 
@@ -21,8 +22,8 @@ def manifest(spec, kind):
     return {
         "key": run.key_of(spec),
         "kind": kind,
-        "spec": {},
-        "fingerprint": run.fingerprint_of(kind),
+        "spec": specs.plain(spec, labels=True),
+        "fingerprint": run.fingerprint_of(spec),
         "device": "a test",
         "created": "2025-01-31T00:00:00+00:00",
         "seconds": 1.0,

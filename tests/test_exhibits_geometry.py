@@ -11,6 +11,7 @@ from privrob.exhibits import curvature as curved
 from privrob.exhibits import geometry as shapes
 from privrob.exhibits import sections
 from privrob.lab import registry, run
+from privrob.lab import spec as specs
 from privrob.lab.measures import MODELS
 
 IMAGES, CLASSES = 120, 10
@@ -73,8 +74,8 @@ def manifest(spec, kind):
     return {
         "key": run.key_of(spec),
         "kind": kind,
-        "spec": {},
-        "fingerprint": run.fingerprint_of(kind),
+        "spec": specs.plain(spec, labels=True),
+        "fingerprint": run.fingerprint_of(spec),
         "device": "a test",
         "created": "2025-01-31T00:00:00+00:00",
         "seconds": 1.0,

@@ -10,6 +10,7 @@ from torch import nn
 from privrob import exhibits, plot
 from privrob.exhibits import masking, sweeps
 from privrob.lab import budgets, questions, registry, run
+from privrob.lab import spec as specs
 from privrob.lab.tasks import probes
 
 IMAGES = 200
@@ -20,8 +21,8 @@ def save(store, variant, kind, arrays):
     manifest = {
         "key": run.key_of(variant.spec),
         "kind": kind,
-        "spec": {},
-        "fingerprint": run.fingerprint_of(kind),
+        "spec": specs.plain(variant.spec, labels=True),
+        "fingerprint": run.fingerprint_of(variant.spec),
         "device": "a test",
         "created": "2025-01-31T00:00:00+00:00",
         "seconds": 1.0,

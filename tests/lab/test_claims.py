@@ -47,8 +47,9 @@ def save(store: Store, spec: specs.Spec, arrays: dict, *, stale: bool = False):
     manifest = {
         "key": key_of(spec),
         "kind": kind,
+        "spec": specs.plain(spec, labels=True),
         "seconds": 60.0,
-        "fingerprint": "of old code" if stale else fingerprint_of(kind),
+        "fingerprint": "of old code" if stale else fingerprint_of(spec),
     }
     return store.save(kind, manifest, arrays)
 

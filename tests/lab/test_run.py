@@ -37,7 +37,7 @@ def stubs(monkeypatch):
 
     for kind in tasks.TASKS:
         monkeypatch.setitem(tasks.TASKS, kind, counting)
-    monkeypatch.setattr(run, "fingerprint_of", lambda kind: f"code of {kind}")
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "code of today")
     return computed
 
 
@@ -188,7 +188,7 @@ def test_a_checkpoint_of_other_code_is_not_continued(tmp_path, monkeypatch):
     store, heard = Store(tmp_path), []
     with pytest.raises(Stop):
         Lab(store, on="cpu", listener=stop_after(1)).get(SGD)
-    monkeypatch.setattr(run, "fingerprint_of", lambda kind: "changed")
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "changed")
     Lab(store, on="cpu", listener=lambda s, done, total: heard.append(done)).get(SGD)
     assert heard == [0, 1, 2, 3]
 
@@ -209,15 +209,15 @@ def test_a_task_that_is_killed_while_saving_starts_from_its_last_epoch(tmp_path,
 
 def test_fresh_stale_verified(lab, stubs, monkeypatch):
     record = lab.get(SGD).record
-    now = run.fingerprint_of("train")
+    now = run.fingerprint_of(SGD)
     assert run.state_of(record) == "fresh"
     lab.store.add_check(record, {"fingerprint": now, "agrees": False})
     assert run.state_of(record) == "stale"
-    monkeypatch.setattr(run, "fingerprint_of", lambda kind: "later")
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "later")
     assert run.state_of(record) == "stale"
     lab.store.add_check(record, {"fingerprint": "later", "agrees": True})
     assert run.state_of(record) == "verified"
-    monkeypatch.setattr(run, "fingerprint_of", lambda kind: "later still")
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "later still")
     assert run.state_of(record) == "stale"
 
 
@@ -257,7 +257,7 @@ def work(folder, log):
         time.sleep(0.1)
         return stub(spec, upstream, context)
 
-    run.fingerprint_of = lambda kind: f"code of {kind}"
+    run.fingerprint_of = lambda spec: "code of today"
     for kind in tasks.TASKS:
         tasks.TASKS[kind] = noted
     lab = Lab(Store(folder), on="cpu")

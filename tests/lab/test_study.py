@@ -18,7 +18,7 @@ def calls(tmp_path, monkeypatch):
         return stub(spec, upstream, context)
 
     monkeypatch.setattr(tasks, "TASKS", dict.fromkeys(tasks.TASKS, task))
-    monkeypatch.setattr(run, "fingerprint_of", lambda kind: "today")
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "today")
     return computed
 
 
@@ -31,15 +31,20 @@ def test_a_result_is_computed_once(calls):
 
 def test_a_stale_quick_result_is_computed_again(calls, monkeypatch):
     study.study("tursynbek2020/base", profile="quick")
-    monkeypatch.setattr(run, "fingerprint_of", lambda kind: "tomorrow")
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "tomorrow")
     rows = study.study("tursynbek2020/base", profile="quick")
     assert calls == ["Train"] * 4
     assert {r.result.state for r in rows} == {"fresh"}
 
 
+def new_training(spec):
+    kind = spec["type"] if isinstance(spec, dict) else type(spec).__name__
+    return f"{'new' * (kind == 'Train')}today"
+
+
 def test_what_rests_on_a_stale_model_is_computed_again_too(calls, monkeypatch):
     study.study("tursynbek2020/fgsm", profile="quick")
-    monkeypatch.setattr(run, "fingerprint_of", lambda kind: f"{'new' * (kind == 'train')}today")
+    monkeypatch.setattr(run, "fingerprint_of", new_training)
     study.study("tursynbek2020/fgsm", profile="quick")
     assert calls == ["Train", "Fgsm"] * 4
 
@@ -47,7 +52,7 @@ def test_what_rests_on_a_stale_model_is_computed_again_too(calls, monkeypatch):
 def test_a_stale_record_is_not_touched(calls, monkeypatch):
     study.study("tursynbek2020/base", profile="paper", seed=0)
     count = len(calls)
-    monkeypatch.setattr(run, "fingerprint_of", lambda kind: "tomorrow")
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "tomorrow")
     rows = study.study("tursynbek2020/base", profile="paper", seed=0)
     assert len(calls) == count
     assert {r.result.state for r in rows} == {"stale"}

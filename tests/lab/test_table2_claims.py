@@ -31,8 +31,14 @@ def right(percent) -> np.ndarray:
 
 def save(store: Store, spec: specs.Spec, arrays: dict) -> None:
     kind = specs.kind(spec)
-    manifest = {"key": key_of(spec), "kind": kind, "seconds": 60.0}
-    store.save(kind, manifest | {"fingerprint": fingerprint_of(kind)}, arrays)
+    manifest = {
+        "key": key_of(spec),
+        "kind": kind,
+        "spec": specs.plain(spec, labels=True),
+        "seconds": 60.0,
+        "fingerprint": fingerprint_of(spec),
+    }
+    store.save(kind, manifest, arrays)
 
 
 def as_printed(store: Store, by_id: dict, *, seeds=(0, 1, 2), replaced=()) -> None:

@@ -41,7 +41,7 @@ def folder(lab, monkeypatch):
     """The folder of a stored result."""
     for kind in tasks.TASKS:
         monkeypatch.setitem(tasks.TASKS, kind, stub)
-    monkeypatch.setattr(run, "fingerprint_of", lambda kind: f"code of {kind}")
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "code of today")
     result = lab.get(FGSM)
     lab.store.add_check(result.record, {"fingerprint": "f", "agrees": True})
     return result.record.folder
@@ -224,7 +224,7 @@ def altered(lab, computed):
 def test_a_right_result_with_changed_code_becomes_verified(lab, altered, monkeypatch, spec):
     result = altered(spec)
     before = result.manifest["fingerprint"]
-    monkeypatch.setattr(run, "fingerprint_of", lambda kind: "changed")
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "changed")
     assert result.state == "stale"
     outcome = recompute(result, lab)
     n = 101 if spec is SGD else 100  # images, and an epoch
@@ -321,7 +321,7 @@ def forget_weights(result):
 
 
 def test_without_weights_the_first_epoch_is_repeated(lab, altered, monkeypatch):
-    monkeypatch.setattr(run, "fingerprint_of", lambda kind: "changed")
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "changed")
     result = altered(SGD)
     forget_weights(result)
     outcome = recompute(result, lab)

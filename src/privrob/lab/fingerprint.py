@@ -1,118 +1,271 @@
 """The fingerprint of a task: a hash of the code that its numbers come from.
 
-It covers the task's own function, the functions of `lab.tasks` that this one calls, and every
-module of the core that these reach by import, whole. Comments, docstrings and layout are
-stripped first, so that a new docstring ages nothing. Two parts of the package stay out because a
-result names them in its key already: the spec, by its text, and the data, by their checksum.
+It covers the task's own function and, name by name, what that uses: each function, class and
+constant of the package counts alone, wherever it is, not the module around it. A table that maps
+names to functions counts with the entries that a spec names (REGISTRIES). A module that does
+more than bind names (`opaque`), or that is handed about as a value, counts whole, and so does all
+that it imports.
+
+Comments, docstrings, layout and the annotations of functions are left out, so that they age
+nothing. Two parts of the package stay out because a result names them in its key already: the
+spec, by its text, and the data, by their checksum. Not followed are names that only exist while
+the program runs, as in `getattr(x, "re" + "ad")`.
 """
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-PACKAGE = "privrob"
+from privrob.lab import sources
+from privrob.lab.opaque import opaque
+from privrob.lab.sources import Chain, Import
+
 IN_THE_KEY = ("privrob.lab", "privrob.data")
 TASKS = "privrob.lab.tasks"
 
+# Tables of which a task reads one entry: the one whose key its spec has, as the name of a network
+# or as the type of a part. A dictionary written out, with text for keys; nothing may loop over it.
+REGISTRIES = (
+    "privrob.models.MODELS",
+    "privrob.lab.tasks.training.METHODS",
+    "privrob.lab.tasks.defences.LOSSES",
+)
 
-def fingerprint(function: Callable[..., Any]) -> str:
-    """16 hexadecimal digits for a function at the top level of a module of this package."""
-    own, modules = _reached(function.__module__, function.__name__)
-    texts = [_stripped(node) for node in own]
-    texts += [f"{name}\n{_stripped(_tree(name))}" for name in sorted(modules)]
-    return hashlib.sha256("\n\n".join(texts).encode()).hexdigest()[:16]
+
+def fingerprint(function: Callable[..., Any], *, chosen: Collection[str]) -> str:
+    """16 hexadecimal digits for a function at the top level of a module of this package.
+
+    `chosen` are the keys of REGISTRIES' tables whose entries count; see `choices`.
+    """
+    texts = covered(function, chosen=chosen)
+    whole = "\n\n".join(f"{name}\n{texts[name]}" for name in sorted(texts))
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
-def _reached(module: str, name: str) -> tuple[list[ast.stmt], set[str]]:
-    """The statements of TASKS' modules that `name` needs, and the package's modules behind them."""
-    own: dict[tuple[str, str], ast.stmt] = {}
-    modules: set[str] = set()
-    todo = [(module, name)]
+def covered(function: Callable[..., Any], *, chosen: Collection[str]) -> dict[str, str]:
+    """What counts: 'module.name' of a statement, or 'module' whole -> its text."""
+    reach = _Reach(frozenset(chosen))
+    reach.follow(function.__module__, (function.__name__,))
+    return reach.texts
+
+
+def choices(text: Any) -> frozenset[str]:
+    """What a spec, as plain data, names: the type of each of its parts, and its networks."""
+    if isinstance(text, list):
+        return frozenset().union(*map(choices, text))
+    if not isinstance(text, dict):
+        return frozenset()
+    own = {text["type"]} if "type" in text else set()
+    own |= {text["name"]} if own == {"Model"} else set()
+    return frozenset(own).union(*map(choices, text.values()))
+
+
+class _Reach:
+    """All that one task needs, collected."""
+
+    def __init__(self, chosen: frozenset[str]) -> None:
+        self.chosen = chosen
+        self.texts: dict[str, str] = {}
+        self._seen: set[tuple[str, Chain]] = set()
+        self._loaded: set[str] = set()
+
+    def follow(self, module: str, chain: Chain) -> None:
+        """Cover what a dotted name means, seen from a module."""
+        if _skipped(module) or (module, chain) in self._seen:
+            return
+        self._seen.add((module, chain))
+        self.load(module)
+        if not chain:
+            self.hand_about(module)
+        elif opaque(module):
+            self.whole(module)
+        else:
+            self.name(module, chain[0], chain[1:])
+
+    def name(self, module: str, name: str, rest: Chain) -> None:
+        """Cover all that a name may mean in a module that is not opaque."""
+        source, inside = sources.read(module), f"{module}.{name}"
+        found = source.elsewhere(name)
+        if found:
+            self.imported(f"{module}:{name}", found, rest)
+        if name in source.defined:
+            self.define(module, name)
+        if sources.path(inside) and not (found and _in(found.module, (inside,))):
+            self.follow(inside, rest)
+        elif name not in source.imported and name not in source.defined:
+            self.whole(module)
+
+    def imported(self, key: str, found: Import, rest: Chain) -> None:
+        self.texts[key] = found.text
+        if found.inside:
+            self.follow(found.module, found.chain + rest)
+
+    def define(self, module: str, name: str) -> None:
+        """Cover a statement and the names that it uses."""
+        key = f"{module}.{name}"
+        if key in self.texts:
+            return
+        found = _statement(module, name, self.chosen if key in REGISTRIES else None)
+        self.texts[key] = found.text
+        for one in found.modules:
+            self.load(one)
+        for one in found.named:
+            self.follow(one, ())
+        for root, chain in found.uses:
+            if root in found.imported:
+                self.imported(f"{key}:{root}", found.imported[root], chain)
+            if root in found.top_level:
+                self.follow(module, (root, *chain))
+
+    def load(self, module: str) -> None:
+        """Cover the opaque ones of the modules that importing this one imports."""
+        for one in _imported_with(module) - self._loaded:
+            self._loaded.add(one)
+            if opaque(one):
+                self.whole(one)
+
+    def hand_about(self, module: str) -> None:
+        """A module as a value: any of its names, and of its modules, may be asked for."""
+        self.whole(module)
+        for one in sources.submodules(module):
+            self.hand_about(one)
+
+    def whole(self, module: str) -> None:
+        """Cover a module and all that it imports from the package, functions' imports included."""
+        if _skipped(module) or module in self.texts:
+            return
+        source = sources.read(module)
+        self.texts[module] = ast.unparse(_Strip().visit(deepcopy(source.tree)))
+        self.load(module)
+        for one in sorted(source.modules(source.tree)):
+            self.whole(one)
+
+
+# -- which modules ------------------------------------------------------------------------------
+
+
+def _skipped(module: str) -> bool:
+    return _in(module, IN_THE_KEY) and not _in(module, (TASKS,))
+
+
+def _in(module: str, packages: tuple[str, ...]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+@cache
+def _imported_with(module: str) -> frozenset[str]:
+    """The module and all that are imported with it: its parents, and what they all import."""
+    found: set[str] = set()
+    todo = {module}
     while todo:
-        module, name = todo.pop()
-        defined, imported = _bindings(module)
-        if name in imported and imported[name].startswith(TASKS):
-            todo.append((imported[name], name))
-        elif name in imported:
-            _close(imported[name], modules)
-        elif name in defined and (name, module) not in own:
-            own[name, module] = defined[name]
-            todo += sorted(
-                {(module, n.id) for n in ast.walk(defined[name]) if isinstance(n, ast.Name)}
-            )
-    return [own[key] for key in sorted(own)], modules
+        one = todo.pop()
+        if one in found or _skipped(one) or sources.path(one) is None:
+            continue
+        found.add(one)
+        source = sources.read(one)
+        imports = (s for s in source.tree.body if isinstance(s, ast.Import | ast.ImportFrom))
+        todo |= {name for s in imports for name in source.modules(s)}
+        todo |= {parent for parent in [one.rpartition(".")[0]] if parent}
+    return frozenset(found)
+
+
+# -- one statement ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """The text of what binds a name, and what it needs: dotted names and its own imports."""
+
+    text: str
+    uses: list[tuple[str, Chain]]
+    imported: dict[str, Import]
+    modules: list[str]  # that it imports
+    named: list[str]  # modules that a text in it names
+    top_level: set[str]
 
 
 @cache
-def _bindings(module: str) -> tuple[dict[str, ast.stmt], dict[str, str]]:
-    """What a module's top level defines, and which of its names come from which module."""
-    defined: dict[str, ast.stmt] = {}
-    imported: dict[str, str] = {}
-    for node in _tree(module).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            defined[node.name] = node
-        elif isinstance(node, ast.Assign):
-            defined |= {t.id: node for t in node.targets if isinstance(t, ast.Name)}
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            defined[node.target.id] = node
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
-            imported |= {a.asname or a.name: _target(node.module or "", a.name) for a in node.names}
-    return defined, imported
+def _statement(module: str, name: str, chosen: frozenset[str] | None) -> _Statement:
+    source = sources.read(module)
+    nodes = [_Bare().visit(deepcopy(node)) for node in source.defined[name]]
+    if chosen is not None:
+        nodes = [_entries(node, chosen) for node in nodes]
+    body = ast.Module(nodes, [])
+    texts = {n.value for n in ast.walk(body) if isinstance(n, ast.Constant)}
+    return _Statement(
+        ast.unparse(body),
+        sorted(set(_uses(body))),
+        source.imports(body),
+        sorted(source.modules(body)),
+        sorted(t for t in texts if isinstance(t, str) and _is_module(t)),
+        source.defined.keys() | source.imported.keys(),
+    )
 
 
-def _target(module: str, name: str) -> str:
-    """`from module import name`: the module meant, a submodule or the module itself."""
-    return f"{module}.{name}" if _path(f"{module}.{name}") else module
+def _is_module(text: str) -> bool:
+    return text.startswith(f"{sources.PACKAGE}.") and sources.path(text) is not None
 
 
-def _close(module: str, seen: set[str]) -> None:
-    """Add a module and all that it imports from the package, functions' own imports included."""
-    if module in seen or module == PACKAGE or module.startswith(IN_THE_KEY):
-        return
-    seen.add(module)
-    for node in ast.walk(_tree(module)):
-        for name in _imports(node):
-            _close(name, seen)
+def _entries(node: ast.stmt, chosen: frozenset[str]) -> ast.stmt:
+    """`table = {key: value, ...}` with the chosen keys alone; any other statement as it is."""
+    table = getattr(node, "value", None)
+    if not isinstance(node, ast.Assign) or not isinstance(table, ast.Dict):
+        return node
+    if not all(isinstance(k, ast.Constant) and isinstance(k.value, str) for k in table.keys):
+        return node
+    pairs = zip(table.keys, table.values, strict=True)
+    kept = [(k, v) for k, v in pairs if isinstance(k, ast.Constant) and k.value in chosen]
+    node.value = ast.Dict([k for k, _ in kept], [v for _, v in kept])
+    return node
 
 
-def _imports(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
-        yield from (_target(node.module or "", alias.name) for alias in node.names)
-    elif isinstance(node, ast.Import):
-        yield from (a.name for a in node.names if a.name.split(".")[0] == PACKAGE)
+def _uses(node: ast.AST) -> Iterator[tuple[str, Chain]]:
+    """Every dotted name in a node, as its root and the attributes behind."""
+    root, chain = sources.chain_of(node)
+    if root:
+        yield root, chain
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _uses(child)
 
 
-@cache
-def _path(module: str) -> Path | None:
-    """The source file of a module, without importing more than its parents."""
-    try:
-        found = find_spec(module)
-    except ModuleNotFoundError:
-        return None
-    return Path(found.origin) if found and found.origin else None
+class _Strip(ast.NodeTransformer):
+    """Takes docstrings out; unparsing drops comments and layout."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [s for s in node.body if not sources.is_text(s)] or [ast.Pass()]
+        return node
 
 
-@cache
-def _tree(module: str) -> ast.Module:
-    path = _path(module)
-    if path is None:
-        raise ValueError(f"no source for module {module!r}")
-    return ast.parse(path.read_text(encoding="utf-8"))
+class _Bare(_Strip):
+    """And annotations, but for those of a class's fields: a dataclass is made of them."""
 
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        fields = {id(s): s for s in node.body if isinstance(s, ast.AnnAssign)}
+        node.body = [s if id(s) in fields else self.visit(s) for s in node.body]
+        node.body = [s for s in node.body if not sources.is_text(s)] or [ast.Pass()]
+        return node
 
-def _stripped(node: ast.AST) -> str:
-    """The code without docstrings; unparsing drops comments and layout."""
-    copy = ast.parse(ast.unparse(node))
-    for part in ast.walk(copy):
-        if isinstance(part, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            part.body = [s for s in part.body if not _is_text(s)] or [ast.Pass()]
-    return ast.unparse(copy)
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
 
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
 
-def _is_text(statement: ast.stmt) -> bool:
-    value = getattr(statement, "value", None)
-    return isinstance(statement, ast.Expr) and isinstance(value, ast.Constant)
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        self.generic_visit(node)
+        if node.value is None:
+            return ast.copy_location(ast.Pass(), node)
+        return ast.copy_location(ast.Assign([node.target], node.value), node)

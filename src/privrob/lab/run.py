@@ -17,7 +17,7 @@ from privrob.data import Split
 from privrob.lab import costs, tasks
 from privrob.lab import spec as specs
 from privrob.lab.context import Context, Splits, checksum_of
-from privrob.lab.fingerprint import fingerprint
+from privrob.lab.fingerprint import choices, fingerprint
 from privrob.lab.spec import Data, Spec
 from privrob.lab.store import Record, Store, StoreError
 from privrob.lab.surroundings import surroundings
@@ -51,10 +51,15 @@ def key_of(spec: Spec) -> str:
     return specs.digest({"spec": text, "upstream": upstream, "data": checksum_of(spec.data.name)})
 
 
+def fingerprint_of(spec: Spec | Mapping[str, Any]) -> str:
+    """The fingerprint of the code that computes this spec now; of its plain form, as well."""
+    text = spec if isinstance(spec, Mapping) else specs.plain(spec, labels=False)
+    return _fingerprint(text["type"].lower(), choices(text))
+
+
 @cache
-def fingerprint_of(kind: str) -> str:
-    """The fingerprint of the code that computes this kind of spec now."""
-    return fingerprint(tasks.TASKS[kind])
+def _fingerprint(kind: str, chosen: frozenset[str]) -> str:
+    return fingerprint(tasks.TASKS[kind], chosen=chosen)
 
 
 def state_of(record: Record) -> str:
@@ -62,7 +67,7 @@ def state_of(record: Record) -> str:
 
     A record that today's code was checked against and disagrees with is stale, whatever its age.
     """
-    now = fingerprint_of(record.manifest["kind"])
+    now = fingerprint_of(record.manifest["spec"])
     checks = [c["agrees"] for c in record.checks if c["fingerprint"] == now]
     if checks and not all(checks):
         return "stale"
@@ -203,7 +208,7 @@ class Lab:
 
     def _compute(self, spec: Spec, upstream: Mapping[str, Result]) -> Result:
         kind, key = specs.kind(spec), key_of(spec)
-        code = {"fingerprint": fingerprint_of(kind)} | surroundings(self.device)  # as it is now
+        code = {"fingerprint": fingerprint_of(spec)} | surroundings(self.device)  # as it is now
         unit = Context(spec, key, code["fingerprint"], self.store, self._splits, self.listener)
         self.listener(spec, 0, 1)
         inputs = {name: self.output(result) for name, result in upstream.items()}

@@ -60,11 +60,11 @@ def recompute(result: Result, lab: Lab, *, images: int | None = None) -> Outcome
         outcome = METHODS[kind](result, lab, images or IMAGES.get(kind, 1000))
     except (Unchecked, OSError) as error:
         return Outcome(result, None, str(error).splitlines()[0])
-    lab.store.add_check(result.record, _kept(outcome, lab, kind))
+    lab.store.add_check(result.record, _kept(outcome, lab))
     return outcome
 
 
-def _kept(outcome: Outcome, lab: Lab, kind: str) -> dict[str, Any]:
+def _kept(outcome: Outcome, lab: Lab) -> dict[str, Any]:
     """What is written beside the record."""
     names = ("agrees", "method", "n", "disagreements", "excused")
     slacks = {
@@ -75,7 +75,7 @@ def _kept(outcome: Outcome, lab: Lab, kind: str) -> dict[str, Any]:
     }
     return {
         "key": outcome.result.key,
-        "fingerprint": run.fingerprint_of(kind),
+        "fingerprint": run.fingerprint_of(outcome.result.spec),
         "record_fingerprint": outcome.result.manifest["fingerprint"],
         **{name: getattr(outcome, name) for name in names},
         "slack": slacks | {"excused_share": EXCUSED_SHARE},
