@@ -7,7 +7,22 @@ import numpy as np
 import torch
 
 from privrob import data
-from privrob.lab.spec import Data, DpSgd, Fgsm, Model, Pgd, Sgd, Train
+from privrob.lab.spec import (
+    Corrupted,
+    Curvature,
+    Data,
+    Distance,
+    DpSgd,
+    Fgsm,
+    Logits,
+    Masking,
+    Model,
+    Pgd,
+    Section,
+    Sgd,
+    Steps,
+    Train,
+)
 from privrob.lab.tasks import Output
 
 load = cache(data.load)  # drawing the glyphs takes a second
@@ -27,6 +42,27 @@ DPSGD = replace(
 TEST = Data(name="glyphs", train=None, test=100)
 FGSM = Fgsm(train=SGD, data=TEST, eps=(0.0, 0.05, 0.1))
 PGD = Pgd(train=SGD, data=TEST, eps=(0.02, 0.05), step_size=0.01, steps=(3, 5))
+IMAGES = replace(TEST, test=12)
+OF = {"train": SGD, "data": IMAGES}
+PROBES = {
+    "logits": Logits(**OF),
+    "distance": Distance(**OF, steps=5, overshoot=0.02),
+    "curvature": Curvature(**OF),
+    "section": Section(**OF, steps=5, extent=3.0, resolution=7, draw=0),
+    "steps": Steps(**OF, eps=(0.05, 0.3), step_sizes=(0.02, 0.05), steps=8),
+    "masking": Masking(
+        **OF,
+        surrogate=SGD,
+        eps=(0.05, 0.2),
+        step_size=0.02,
+        steps=4,
+        restarts=2,
+        queries=5,
+        first_share=0.5,
+        draw=0,
+    ),
+    "corrupted": Corrupted(**OF, corruptions=("fog", "shear", "inverse"), draw=3),
+}
 
 
 def stub(spec, upstream, context) -> Output:

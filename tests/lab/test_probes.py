@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from specimens import DPSGD, FGSM, SGD, TEST, load, same
+from specimens import DPSGD, FGSM, IMAGES, PROBES, SGD, load, same
 
 from privrob import attacks, corruptions, data, evaluate, geometry
 from privrob.attacks import boundary
@@ -15,41 +15,12 @@ from privrob.lab import spec as specs
 from privrob.lab.headline import headline
 from privrob.lab.run import Lab, fingerprint_of
 from privrob.lab.spec import (
-    Corrupted,
-    Curvature,
-    Distance,
-    Logits,
-    Masking,
-    Section,
-    Steps,
     Stopped,
     seed_for,
 )
 from privrob.lab.store import Store
 from privrob.lab.tasks.base import trained
 from privrob.lab.tasks.probes import ATTACKS
-
-IMAGES = replace(TEST, test=12)
-OF = {"train": SGD, "data": IMAGES}
-PROBES = {
-    "logits": Logits(**OF),
-    "distance": Distance(**OF, steps=5, overshoot=0.02),
-    "curvature": Curvature(**OF),
-    "section": Section(**OF, steps=5, extent=3.0, resolution=7, draw=0),
-    "steps": Steps(**OF, eps=(0.05, 0.3), step_sizes=(0.02, 0.05), steps=8),
-    "masking": Masking(
-        **OF,
-        surrogate=SGD,
-        eps=(0.05, 0.2),
-        step_size=0.02,
-        steps=4,
-        restarts=2,
-        queries=5,
-        first_share=0.5,
-        draw=0,
-    ),
-    "corrupted": Corrupted(**OF, corruptions=("fog", "shear", "inverse"), draw=3),
-}
 
 
 @pytest.fixture(scope="module")
