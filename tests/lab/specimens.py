@@ -11,13 +11,17 @@ from privrob.lab.spec import (
     Corrupted,
     Curvature,
     Data,
+    Defended,
     Distance,
     DpSgd,
     Fgsm,
+    Interval,
     Logits,
     Masking,
+    Membership,
     Model,
     Pgd,
+    Ramp,
     Section,
     Sgd,
     Steps,
@@ -39,10 +43,37 @@ DPSGD = replace(
     SGD,
     training=DpSgd(lr=0.1, epochs=3, batch_size=60, sample_rate=0.1, clip_norm=1.0, noise_std=1.3),
 )
+IBP = replace(
+    SGD,
+    training=Defended(
+        defence=Interval(
+            eps=Ramp(start=2, end=20, low=0.0, high=0.02),
+            share=Ramp(start=2, end=20, low=0.0, high=0.5),
+        ),
+        lr=1e-3,
+        batch_size=60,
+        updates=25,
+        optimizer="adam",
+        momentum=0.0,
+        lr_steps=((20, 0.1),),
+        weight_decay=1e-5,
+        decay_biases=False,
+        clip_grad_norm=1.0,
+        zero_nan=False,
+        augment=0,
+    ),
+)
 TEST = Data(name="glyphs", train=None, test=100)
 FGSM = Fgsm(train=SGD, data=TEST, eps=(0.0, 0.05, 0.1))
 PGD = Pgd(train=SGD, data=TEST, eps=(0.02, 0.05), step_size=0.01, steps=(3, 5))
 IMAGES = replace(TEST, test=12)
+MEMBERSHIP = Membership(
+    train=IBP,
+    data=Data(name="glyphs", train=30, test=20),
+    eps=0.02,
+    steps=3,
+    verifier="interval",
+)
 OF = {"train": SGD, "data": IMAGES}
 PROBES = {
     "logits": Logits(**OF),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from packages import forget
-from specimens import DPSGD, FGSM, PGD, PROBES, SGD, load
+from specimens import DPSGD, FGSM, MEMBERSHIP, PGD, PROBES, SGD, load
 
 from privrob import data
 from privrob.lab import run, sources, tasks
@@ -26,6 +26,7 @@ STOPPED = Stopped(
     holdout=100,
 )
 SPECS = {"train": SGD, "stopped": STOPPED, "fgsm": FGSM, "pgd": PGD} | PROBES
+SPECS |= {"membership": MEMBERSHIP}
 
 
 def names(spec):
@@ -123,8 +124,10 @@ CHANGES = {
     "steps": ("attacks/gradient.py", "fooled = goal.reached(g)", "fooled = ~goal.reached(g)"),
     "masking": ("attacks/blackbox.py", "0.005", "0.006"),
     "corrupted": ("corruptions/plasma.py", "SIDE = 256", "SIDE = 128"),
+    "membership": ("membership/scores.py", "STEP_SHARE = 2.5", "STEP_SHARE = 2.0"),
 }
 FEW = {"section": {"section"}, "masking": {"masking"}, "corrupted": {"corrupted"}}
+FEW |= {"membership": {"membership"}}
 
 
 @pytest.fixture

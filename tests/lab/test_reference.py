@@ -43,6 +43,7 @@ def public(module):
         "zoo",
         "evaluate",
         "attacks",
+        "membership.threshold",
         "training.loop",
         "stats",
         "privacy",

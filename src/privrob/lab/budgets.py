@@ -36,8 +36,8 @@ class Training:
 
     def tightest(self, *, delta: float) -> float:
         """PRV's budget, or RDP's where that would take minutes."""
-        prv = self.prv(delta=delta)
-        return self.epsilon(delta=delta, accountant="rdp") if prv is None else prv
+        rdp = self.epsilon(delta=delta, accountant="rdp")
+        return self.epsilon(delta=delta, accountant="prv") if rdp <= PRV_UP_TO else rdp
 
 
 def training_of(train: Train) -> Training:

@@ -10,7 +10,7 @@ from torch import Tensor
 from privrob import data
 from privrob.data import Dataset, Split
 from privrob.data.catalogue import EMBEDDED, known
-from privrob.lab.spec import Data, Spec
+from privrob.lab.spec import Data, Halved, Spec
 from privrob.lab.store import Store
 
 
@@ -38,11 +38,23 @@ class Splits:
         dataset = data.load(wanted.name)
         if dataset.checksum != checksum_of(wanted.name):
             raise ValueError(_other_contents(dataset))
+        if isinstance(wanted, Halved):
+            return {part: split.to(self.device) for part, split in _halved(dataset, wanted).items()}
         cut = {"train": wanted.train, "test": wanted.test}
         return {
             part: split.first(cut[part] or len(split)).to(self.device)
             for part, split in dataset.splits.items()
         }
+
+
+def _halved(dataset: Dataset, wanted: Halved) -> dict[str, Split]:
+    """The half that is trained on, as 'train', and the rest."""
+    whole = [dataset.splits[part] for part in ("train", "test")]
+    x, y = torch.cat([s.x for s in whole]), torch.cat([s.y for s in whole])
+    inside = torch.from_numpy(
+        data.halves(y.numpy(), models=wanted.models, seed=wanted.draw)[wanted.half]
+    )
+    return {"train": Split(x[inside], y[inside]), "test": Split(x[~inside], y[~inside])}
 
 
 def _other_contents(dataset: Dataset) -> str:

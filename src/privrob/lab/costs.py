@@ -15,6 +15,7 @@ from privrob.lab.spec import (
     Interval,
     Logits,
     Masking,
+    Membership,
     Pgd,
     Section,
     Sgd,
@@ -83,6 +84,8 @@ def _per_image(spec: Spec) -> float:
     match spec:
         case Logits():
             return _FORWARD
+        case Membership():  # of members as well, which `images` does not count
+            return 8 * spec.steps * _UPDATE[spec.train.model.name.removesuffix("_dual")] / 3
         case Fgsm():
             return len(spec.eps) * 2 * _FORWARD
         case Pgd():

@@ -66,7 +66,9 @@ def _module(name: str) -> Iterator[str]:
     groups = [Group(_text(_path(m)), _definitions(_path(m), set(ns))) for m, ns in lifted.items()]
     yield from _section(name, [own, *groups])
     if path.name == "__init__.py":
-        modules = [f"{name}.{p.stem}" for p in sorted(path.parent.glob("[!_]*.py"))]
+        inside = [*path.parent.glob("[!_]*.py"), *path.parent.glob("[!_]*/__init__.py")]
+        stems = (p.parent.name if p.stem == "__init__" else p.stem for p in inside)
+        modules = [f"{name}.{stem}" for stem in sorted(stems)]
         for module in modules:
             if module not in lifted and module not in INTERNAL:
                 yield from _module(module)

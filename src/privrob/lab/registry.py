@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from privrob.lab import questions
+from privrob.lab import questions, song_experiments
+from privrob.lab.experiment import Experiment, Family, Models, Variant
 from privrob.lab.spec import Spec, Train, flat, known, plain
 from privrob.lab.trainings import (
     CANDIDATES,
@@ -38,56 +39,7 @@ from privrob.lab.trainings import (
 # -- experiments --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One spec of an experiment and what tells it from the others."""
-
-    spec: Spec
-    model: str  # 'sgd' or 'dpsgd'
-    reading: str
-    seed: int
-    note: str = ""
-
-    @property
-    def train(self) -> Train:
-        """The model behind it."""
-        return self.spec if isinstance(self.spec, Train) else self.spec.train
-
-
 _PAPER = "tursynbek2020"
-Models = Iterator[tuple[str, str, Train]]  # (note, 'sgd' or 'dpsgd', model)
-Family = Callable[[str, int | None], Models]  # (profile, one seed or all) -> its models
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """What one exhibit of a paper needs; `wrap` makes its specs from a trained model's.
-
-    `family` yields the models, in pairs: DP-SGD in several variants stands beside the same SGD.
-    """
-
-    name: str
-    paper: str
-    locus: str
-    title: str
-    wrap: Callable[[Train, str], list[tuple[str, Spec]]]  # (train, profile) -> (note, spec)
-    family: Family
-
-    def variants(self, profile: str, *, seed: int | None = None) -> list[Variant]:
-        """All specs of a profile ('paper', 'quick' or 'live'), or those of one seed."""
-        known("profile", profile, BASES)
-        return [
-            Variant(spec, model, train.reading, train.seed, ", ".join(filter(None, notes)))
-            for of, model, train in self.family(profile, seed)
-            for *notes, spec in [(of, *wrapped) for wrapped in self.wrap(train, profile)]
-        ]
-
-    @property
-    def command(self) -> str:
-        """How to compute it again."""
-        return f"privrob run {self.name} --profile paper"
-
-
 Base = Iterator[tuple[str, Train]]
 
 
@@ -233,6 +185,7 @@ _ALL = (
              questions.fgsm, swept_over(GRID, quick=())),
         )
     ),
+    *song_experiments.EXPERIMENTS,
 )  # fmt: skip
 EXPERIMENTS: dict[str, Experiment] = {e.name: e for e in _ALL}
 

@@ -32,6 +32,7 @@ from privrob.lab.train_spec import (
     SCALES,
     Data,
     DpSgd,
+    Halved,
     Model,
     Sgd,
     Stopped,
@@ -41,12 +42,15 @@ from privrob.lab.train_spec import (
 
 __all__ = [
     "KINDS", "READINGS", "SCALES", "Abstract", "Adversarial", "Corrupted", "Curvature", "Data",
-    "Defence", "Defended", "Distance", "Distributional", "DpSgd", "Dual", "Fgsm", "Interval",
-    "Logits",
-    "Masking", "Model", "Natural", "Pgd", "Ramp", "Section", "Sgd", "Spec", "Steps", "Stopped",
-    "Trades", "Train", "Training", "canonical", "constant", "digest", "flat", "kind", "known",
-    "label", "plain", "require", "seed_for", "spec_digest", "upstream",
+    "Defence", "Defended", "Distance", "Distributional", "DpSgd", "Dual", "Fgsm", "Halved",
+    "Interval",
+    "Logits", "Masking", "Membership", "Model", "Natural", "Pgd", "Ramp", "Section", "Sgd", "Spec",
+    "Steps", "Stopped", "Trades", "Train", "Training", "canonical", "constant", "digest", "flat",
+    "kind", "known", "label", "plain", "require", "seed_for", "spec_digest", "upstream",
 ]  # fmt: skip
+
+
+VERIFIERS = ("interval", "zonotope", "dual", "crown-interval")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,12 +200,40 @@ class Corrupted:
         require(self.draw >= 0, f"draw must be 0 or more, got {self.draw}")
 
 
-Probe = Logits | Distance | Curvature | Section | Steps | Masking | Corrupted
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """What membership inference may know of one model: scores of all images of `data`.
+
+    On the images, under PGD of `steps` steps within `eps`, and with a `verifier` ('' for none) in
+    the worst case of that ball.
+    """
+
+    train: Train
+    data: Data
+    eps: float
+    steps: int
+    verifier: str
+
+    def __post_init__(self) -> None:
+        check_eps((self.eps,))
+        require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+        known("verifier", self.verifier, ("", *VERIFIERS))
+        t = self.train.training
+        bound = isinstance(t, Defended) and isinstance(t.defence, Dual | Abstract | Interval)
+        require(
+            bound or not self.verifier,
+            f"a verified score needs a model trained with bounds, got {self.verifier!r} of "
+            f"{type(t.defence if isinstance(t, Defended) else t).__name__}",
+        )
+
+
+Probe = Membership | Logits | Distance | Curvature | Section | Steps | Masking | Corrupted
 Spec = Train | Fgsm | Pgd | Probe
 KINDS: dict[str, type] = {
     c.__name__.lower(): c
     for c in (
         Train, Stopped, Fgsm, Pgd, Logits, Distance, Curvature, Section, Steps, Masking, Corrupted,
+        Membership,
     )
 }  # fmt: skip
 

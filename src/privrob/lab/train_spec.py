@@ -33,6 +33,27 @@ class Data:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Halved(Data):
+    """A random half of all images: one of `models` halves, seeded by `draw`; see `data.halves`.
+
+    Its 'train' part is the half, its 'test' part the rest, both in the order of the whole, which
+    is the training images and then the test images.
+    """
+
+    half: int
+    models: int
+    draw: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole = self.train is None and self.test is None
+        require(whole, "halves are of all images: train and test must be None")
+        good = 0 <= self.half < self.models
+        require(good, f"half must lie in 0..{self.models - 1}, got {self.half}")
+        require(self.draw >= 0, f"draw must be 0 or more, got {self.draw}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """A network of `models.MODELS` and its settings."""
 

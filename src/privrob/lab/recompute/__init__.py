@@ -41,11 +41,20 @@ METHODS: dict[str, Callable[[Result, Lab, int], Outcome]] = {
     "fgsm": attacks.attack,
     "pgd": attacks.attack,
     **dict.fromkeys(
-        ("logits", "distance", "curvature", "section", "steps", "masking", "corrupted"),
+        (
+            "logits",
+            "distance",
+            "curvature",
+            "section",
+            "steps",
+            "masking",
+            "corrupted",
+            "membership",
+        ),
         attacks.probe,
     ),
 }
-IMAGES = {"pgd": 200, "steps": 200, "masking": 500}  # of the others 1000
+IMAGES = {"pgd": 200, "steps": 200, "masking": 500, "membership": 50}  # of the others 1000
 
 
 def recompute(result: Result, lab: Lab, *, images: int | None = None) -> Outcome:

@@ -26,7 +26,7 @@ from privrob.lab.recompute.base import (
     split,
 )
 from privrob.lab.run import Lab, Result
-from privrob.lab.spec import Fgsm, Pgd, Train
+from privrob.lab.spec import Data, Fgsm, Halved, Membership, Pgd, Train
 from privrob.lab.tasks.probes import ATTACKS
 
 Masks = dict[str, Array]
@@ -118,7 +118,7 @@ def probe(result: Result, lab: Lab, images: int) -> Outcome:
         for name, one in specs.upstream(spec).items()
         if isinstance(one, Train)
     }
-    sliced: Any = replace(spec, data=cut(spec.data, images))
+    sliced: Any = replace(spec, data=_sliced(spec, images))
     n = len(split(lab, sliced.data))
     again = tasks.TASKS[kind](sliced, models_of, Alone(lab)).arrays
     differ = _any(
@@ -126,6 +126,18 @@ def probe(result: Result, lab: Lab, images: int) -> Outcome:
     )
     method = f"{kind} on the first {n} test images, from the kept weights"
     return judged(result, method, differ, np.ones(n, bool))
+
+
+def _sliced(spec: Any, images: int) -> Data:
+    """The first test images; of membership the first of both parts."""
+    if not isinstance(spec, Membership):
+        return cut(spec.data, images)
+    if isinstance(spec.data, Halved):
+        raise Unchecked("a half has no first images")
+    return replace(spec.data, train=images, test=images)
+
+
+PARTS = ("train", "test")
 
 
 def _apart(stored: Array, live: Array) -> Array:
@@ -144,5 +156,8 @@ PER_IMAGE = {
     "steps": ("first_success",),
     "masking": (*ATTACKS, "zero_gradient", "clean"),
     "corrupted": ("correct",),
+    "membership": tuple(
+        f"confidence_{kind}_{part}" for kind in ("benign", "adversarial") for part in PARTS
+    ),
 }
 _MARGINS: dict[str, Callable[..., dict[str, Array]]] = {"fgsm": _fgsm_margins, "pgd": _pgd_margins}

@@ -9,6 +9,7 @@ from typing import Any
 
 from privrob.lab.tasks.attacks import fgsm, pgd
 from privrob.lab.tasks.base import Arrays, Context, Output
+from privrob.lab.tasks.membership import membership
 from privrob.lab.tasks.probes import (
     corrupted,
     curvature,
@@ -26,5 +27,6 @@ TASKS: dict[str, Callable[[Any, Mapping[str, Output], Context], Output]] = {
     task.__name__: task
     for task in (
         train, stopped, fgsm, pgd, logits, distance, curvature, section, steps, masking, corrupted,
+        membership,
     )
 }  # fmt: skip

@@ -1,0 +1,57 @@
+"""What an experiment is: an exhibit of a paper, the models it is about, what is asked of them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from privrob.lab.spec import Spec, Train, known
+
+PROFILES = ("paper", "quick", "live")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One spec of an experiment and what tells it from the others."""
+
+    spec: Spec
+    model: str  # 'sgd' or 'dpsgd'
+    reading: str
+    seed: int
+    note: str = ""
+
+    @property
+    def train(self) -> Train:
+        """The model behind it."""
+        return self.spec if isinstance(self.spec, Train) else self.spec.train
+
+
+Models = Iterator[tuple[str, str, Train]]  # (note, 'sgd' or 'dpsgd', model)
+Family = Callable[[str, int | None], Models]  # (profile, one seed or all) -> its models
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What one exhibit of a paper needs; `wrap` makes its specs from a trained model's.
+
+    `family` yields the models, in pairs: DP-SGD in several variants stands beside the same SGD.
+    """
+
+    name: str
+    paper: str
+    locus: str
+    title: str
+    wrap: Callable[[Train, str], list[tuple[str, Spec]]]  # (train, profile) -> (note, spec)
+    family: Family
+
+    def variants(self, profile: str, *, seed: int | None = None) -> list[Variant]:
+        """All specs of a profile ('paper', 'quick' or 'live'), or those of one seed."""
+        known("profile", profile, PROFILES)
+        return [
+            Variant(spec, model, train.reading, train.seed, ", ".join(filter(None, notes)))
+            for of, model, train in self.family(profile, seed)
+            for *notes, spec in [(of, *wrapped) for wrapped in self.wrap(train, profile)]
+        ]
+
+    @property
+    def command(self) -> str:
+        """How to compute it again."""
+        return f"privrob run {self.name} --profile paper"

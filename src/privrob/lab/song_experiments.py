@@ -1,0 +1,145 @@
+"""song2019's experiments: which of its models, and what is asked of them, in every profile.
+
+Profile `live` has none: the data of these models are not in the package.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from privrob.lab import song2019 as song
+from privrob.lab.experiment import Experiment, Models
+from privrob.lab.spec import Adversarial, Defended, Membership, Spec, Train
+
+PAPER = "song2019"
+STEPS = 20  # of the evaluation attack, facts section 5
+QUICK_ATTACK_STEPS = 10
+Asked = list[tuple[str, Spec]]
+
+
+# -- what is asked ------------------------------------------------------------------------------
+
+
+def itself(train: Train, profile: str) -> Asked:
+    """The model alone."""
+    return [("", train)]
+
+
+def scored(train: Train, profile: str) -> Asked:
+    """What membership inference may know of it, at the eps that its data set is attacked with."""
+    return [("", membership(train, profile, eps=song.EPS_OF[train.data.name]))]
+
+
+def membership(train: Train, profile: str, *, eps: float) -> Membership:
+    """Scores of all its training and test images at a radius."""
+    steps = QUICK_ATTACK_STEPS if profile == "quick" else STEPS
+    verifier = song.verifier(train)
+    return Membership(train=train, data=train.data, eps=eps, steps=steps, verifier=verifier)
+
+
+def at_other_eps(train: Train, profile: str) -> Asked:
+    """Its scores where the adversary assumes another radius than the defence was trained with."""
+    own = song.EPS_OF[train.data.name]
+    return [
+        (f"attack eps x {factor:g}", membership(train, profile, eps=factor * own))
+        for factor in OTHER_EPS
+    ]
+
+
+OTHER_EPS = (0.25, 0.5, 2.0)  # times its own
+
+
+# -- families of models -------------------------------------------------------------------------
+
+Maker = Callable[..., Train]  # (defence, seed=) -> model
+
+
+def _seeds(profile: str, seed: int | None) -> tuple[int, ...]:
+    if profile == "live":
+        return ()
+    return (seed or 0,) if profile == "quick" else song.SEEDS if seed is None else (seed,)
+
+
+def _each(profile: str, seed: int | None) -> Iterator[Callable[[str], Train]]:
+    """For each seed: defence -> its model, on the faces of the profile."""
+    make = song.faces if profile == "quick" else song.yale
+    for s in _seeds(profile, seed):
+        yield partial(make, seed=s)
+
+
+def seven(profile: str, seed: int | None) -> Models:
+    """The seven trainings of the Yale faces."""
+    for make in _each(profile, seed):
+        yield from (("", name, make(name)) for name in song.NAMES)
+
+
+def base_two(profile: str, seed: int | None) -> Models:
+    """Natural and PGD training."""
+    for make in _each(profile, seed):
+        yield from (("", name, make(name)) for name in song.HALVED)
+
+
+def over_budgets(profile: str, seed: int | None) -> Models:
+    """PGD training within several radii."""
+    for make in _each(profile, seed):
+        for eps in song.BUDGETS:
+            yield f"eps {round(255 * eps)}/255", "pgd", song.at_eps(make("pgd"), eps)
+
+
+def over_fractions(profile: str, seed: int | None) -> Models:
+    """PGD training of a fraction of each batch."""
+    for make in _each(profile, seed):
+        yield "fraction 0", "natural", make("natural")
+        for fraction in song.FRACTIONS:
+            yield f"fraction {fraction:g}", "pgd", song.attacked(make("pgd"), fraction)
+        yield "fraction 1", "pgd", make("pgd")
+
+
+def over_widths(profile: str, seed: int | None) -> Models:
+    """Natural and PGD training of narrower and wider networks."""
+    for make in _each(profile, seed):
+        for width in sorted((1.0, *song.WIDTHS)):
+            for name in song.HALVED:
+                yield f"width x {width:g}", name, song.wider(make(name), width)
+
+
+def over_sizes(profile: str, seed: int | None) -> Models:
+    """Natural and PGD training on fewer images."""
+    for make in _each(profile, seed):
+        for share in sorted((1.0, *song.SHARES)):
+            for name in song.HALVED:
+                train = make(name) if share == 1 else song.fewer(make(name), share)
+                yield f"images x {share:g}", name, train
+
+
+def on_halves(profile: str, seed: int | None) -> Models:
+    """Natural and PGD training, each on random halves of all images."""
+    for make in _each(profile, seed):
+        for name in song.HALVED:
+            for k in range(song.HALVES):
+                yield f"half {k}", name, song.half(make(name), k, models=song.HALVES)
+
+
+def at_own_eps(train: Train, profile: str) -> Asked:
+    """Scores at the radius that PGD training had."""
+    t = train.training
+    assert isinstance(t, Defended)
+    assert isinstance(t.defence, Adversarial)
+    return [("", membership(train, profile, eps=t.defence.eps.high))]
+
+
+_CLAIMED, _NOWHERE = "official repository, Yale Face", "beyond the stored outputs"
+
+EXPERIMENTS = tuple(
+    Experiment(f"{PAPER}/{name}", PAPER, locus, title, wrap, family)
+    for name, locus, title, wrap, family in (
+        ("yale", _CLAIMED, "Six defences and natural training on the Yale faces", itself, seven),
+        ("yale-membership", _CLAIMED, "Who is a member? Scores of the seven models", scored, seven),
+        ("budget", _NOWHERE, "Leak over the perturbation budget", at_own_eps, over_budgets),
+        ("generalisation", _NOWHERE, "Leak over the share trained adversarially", scored,
+         over_fractions),
+        ("capacity", _NOWHERE, "Leak over the width of the network", scored, over_widths),
+        ("size", _NOWHERE, "Leak over the number of training images", scored, over_sizes),
+        ("other-eps", _NOWHERE, "An adversary who assumes another radius", at_other_eps, base_two),
+        ("halves", _NOWHERE, "Shadow models on random halves", scored, on_halves),
+    )
+)  # fmt: skip

@@ -1,0 +1,88 @@
+"""What a membership inference attack may know of every training and test point of a model."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from privrob import bounds, evaluate
+from privrob.data import Split
+from privrob.lab.spec import Membership
+from privrob.lab.tasks.base import Arrays, Context, Output, trained
+from privrob.membership import scores
+
+BATCH = 100  # images at once: bounds of large networks take memory
+
+VERIFIERS: dict[str, Callable[..., Tensor]] = {
+    "interval": partial(bounds.worst_case_logits, method="interval"),
+    "zonotope": partial(bounds.worst_case_logits, method="zonotope"),
+    "dual": partial(bounds.worst_case_logits, method="dual", intermediate="dual"),
+    "crown-interval": partial(bounds.worst_case_logits, method="dual", intermediate="interval"),
+}
+
+
+def membership(spec: Membership, upstream: Mapping[str, Output], context: Context) -> Output:
+    """Arrays, (N,) for the parts 'train' (members) and 'test' (non-members), `<name>_<part>`.
+
+    `labels` int16. For the kinds of input `benign` and `adversarial` (PGD from the image, steps of
+    2.5 eps / steps): `correct_<kind>` bool, `<score>_<kind>` float32 of every score and
+    `logits_<kind>` (N, K) float16, from which tempered scores follow. With a
+    verifier `verified` bool, and `confidence_verified` and `log_odds_verified` of the worst case.
+    ValueError where an image is verified and wrong, or fooled: then a bound is not one.
+    """
+    model = trained(spec.train, upstream["train"]).to(context.device)
+    arrays: Arrays = {}
+    parts = {part: context.split(spec.data, part) for part in ("train", "test")}
+    total, done = sum(map(len, parts.values())), 0
+    for part, split in parts.items():
+        found = []
+        for x, y in _batches(model, split):
+            found.append(_scores(spec, model, x, y))
+            done += len(y)
+            context.progress(done, total)
+        arrays |= {
+            f"{name}_{part}": torch.cat([one[name] for one in found]).cpu().numpy()
+            for name in found[0]
+        }
+    return Output(arrays)
+
+
+def _batches(model: nn.Module, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
+    return evaluate.batches(model, split.x, split.y, batch_size=BATCH)
+
+
+def _scores(spec: Membership, model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    attack = {"eps": spec.eps, "steps": spec.steps, "batch_size": BATCH}
+    inputs = {
+        "benign": evaluate.logits(model, x),
+        "adversarial": scores.adversarial_logits(model, x, y, **attack),  # type: ignore[arg-type]
+    }
+    found = {"labels": y.short()}
+    for kind, g in inputs.items():
+        found[f"correct_{kind}"] = g.argmax(1) == y
+        found[f"logits_{kind}"] = g.half()
+        for name, score in scores.SCORES.items():
+            if name != "correctness":
+                found[f"{name}_{kind}"] = score(g, y)
+    if spec.verifier:
+        found |= _verified(spec, model, x, y)
+        require_sound(found)
+    return found
+
+
+def _verified(spec: Membership, model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    worst = VERIFIERS[spec.verifier](model, x, y, eps=spec.eps, clip_input=True).detach()
+    return {
+        "verified": bounds.verified(worst, y),
+        "confidence_verified": scores.worst_case_confidence(worst, y),
+        "log_odds_verified": scores.worst_case_log_odds(worst, y),
+    }
+
+
+def require_sound(found: Mapping[str, Tensor]) -> None:
+    """ValueError unless every verified image is right, clean and under the attack."""
+    for kind in ("benign", "adversarial"):
+        wrong = found["verified"] & ~found[f"correct_{kind}"]
+        if count := int(wrong.sum()):
+            raise ValueError(f"{count} images are verified and wrong on {kind} inputs: no bound")

@@ -1,0 +1,151 @@
+"""song2019's trainings and scores in the lab: schedules of specs, halves, what must hold."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from specimens import IBP, MEMBERSHIP, SGD, load, same
+
+from privrob import data
+from privrob.lab import registry, run, song2019
+from privrob.lab.context import Splits
+from privrob.lab.run import Lab
+from privrob.lab.spec import Defended, Halved, Membership, Natural, Ramp
+from privrob.lab.store import Store
+from privrob.lab.tasks.defences import LOSSES, _at, _rate
+from privrob.lab.tasks.membership import require_sound
+
+
+@pytest.fixture(autouse=True)
+def _loaded_once(monkeypatch):
+    monkeypatch.setattr(data, "load", load)
+
+
+@pytest.fixture
+def lab(tmp_path):
+    return Lab(Store(tmp_path / "store"), on="cpu")
+
+
+def test_every_defence_has_a_loss():
+    defences = {type(t.defence).__name__ for t in song2019.yale_defences().values()}
+    assert defences == LOSSES.keys()
+
+
+def test_the_rate_falls_at_the_update_that_is_named():
+    t = song2019.yale_defences()["natural"]
+    rates = [_rate(n / t.updates, training=t) for n in (0, 9999, 10000, 14999, 15000, 20000)]
+    assert rates == pytest.approx([1e-4, 1e-4, 5e-5, 5e-5, 1e-5, 1e-5])
+
+
+def test_boxes_grow_as_the_authors_count_them():
+    d = song2019.yale_defences()["abs"].defence
+    for epoch in (20, 30, 41, 50, 60, 70, 99):
+        count = 95 * (epoch - 20)  # calls with boxes so far
+        theirs = min(max(95, count - 1900), 2850) / 2850
+        assert _at(d.eps, 95 * epoch) == pytest.approx(song2019.EPS * theirs)
+
+
+def test_a_run_that_stopped_goes_on_with_its_bits(lab, monkeypatch):
+    whole = lab.get(IBP)
+    other = Lab(Store(lab.store.root.parent / "other"), on="cpu")
+    checkpoint = run.Context.checkpoint
+
+    def stop(self, done, weights, history):
+        checkpoint(self, done, weights, history)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run.Context, "checkpoint", stop)
+    with pytest.raises(KeyboardInterrupt):
+        other.get(IBP)
+    monkeypatch.setattr(run.Context, "checkpoint", checkpoint)
+    again = other.get(IBP)
+    assert same(whole.arrays, again.arrays)
+    assert whole.manifest["files"] == again.manifest["files"]
+
+
+def test_scores_are_those_of_the_model_itself(lab):
+    found, model = lab.get(MEMBERSHIP).arrays, lab.get(IBP).arrays
+    assert np.array_equal(found["correct_benign_train"], model["correct_train"][:30])
+    assert np.array_equal(found["correct_benign_test"], model["correct_test"][:20])
+    assert (found["log_odds_adversarial_test"] <= found["log_odds_benign_test"]).mean() > 0.9
+    assert (found["log_odds_verified_test"] <= found["log_odds_adversarial_test"] + 1e-4).all()
+    assert found["logits_benign_train"].shape == (30, 10)
+
+
+def test_a_verified_image_that_is_fooled_is_an_error():
+    right, wrong = torch.tensor([True, True]), torch.tensor([True, False])
+    found = {"verified": right, "correct_benign": right, "correct_adversarial": wrong}
+    with pytest.raises(ValueError, match="1 images are verified and wrong on adversarial"):
+        require_sound(found)
+    require_sound(found | {"verified": wrong})
+
+
+@pytest.mark.parametrize(
+    "train", [SGD, replace(IBP, training=replace(IBP.training, defence=Natural()))]
+)
+def test_a_verified_score_needs_a_model_with_bounds(train):
+    with pytest.raises(ValueError, match="needs a model trained with bounds"):
+        replace(MEMBERSHIP, train=train)
+
+
+def test_a_half_and_its_rest_are_the_whole():
+    def parts(half):
+        wanted = Halved(name="digits", train=None, test=None, half=half, models=4, draw=3)
+        splits = Splits(torch.device("cpu"))
+        return [splits.get(wanted, part).x for part in ("train", "test")]
+
+    (a, b), (c, d) = parts(0), parts(1)
+    whole = load("digits")
+    n = len(whole.train) + len(whole.test)
+    assert len(a) + len(b) == n
+    assert torch.equal(a, d)  # models come in complementary pairs
+    assert torch.equal(b, c)
+    inside = data.halves(torch.cat([whole.train.y, whole.test.y]).numpy(), models=4, seed=3)[0]
+    assert torch.equal(a, torch.cat([whole.train.x, whole.test.x])[torch.from_numpy(inside)])
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Ramp(start=5, end=4, low=0.0, high=1.0), "0 <= start <= end, got 5 and 4"),
+        (lambda: Ramp(start=0, end=4, low=-1.0, high=1.0), "low must be >= 0, got -1"),
+        (lambda: replace(IBP.training, updates=0), "updates must be at least 1, got 0"),
+        (lambda: replace(IBP.training, optimizer="adamw"), "did you mean 'adam'"),
+        (lambda: replace(IBP.training, lr_steps=((5, 0.1), (5, 0.2))), "must ascend"),
+        (lambda: replace(MEMBERSHIP, eps=-0.1), "eps must be 0 or more"),
+        (lambda: replace(MEMBERSHIP, verifier="boxes"), "verifier: no 'boxes'"),
+        (lambda: Halved(name="digits", train=None, test=None, half=4, models=4, draw=0), "half"),
+        (lambda: Halved(name="digits", train=9, test=None, half=0, models=4, draw=0), "all images"),
+    ],
+)
+def test_bad_settings_are_named(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def test_quick_keeps_what_makes_the_defence():
+    for name, paper in song2019.yale_defences().items():
+        small = song2019.quick_training(paper)
+        assert type(small.defence) is type(paper.defence)
+        assert small.updates < paper.updates
+        for part in ("eps", "beta", "weight", "share", "detach_clean", "fraction"):
+            mine, theirs = (getattr(d.defence, part, None) for d in (small, paper))
+            if isinstance(theirs, Ramp):
+                mine, theirs = mine.high, theirs.high
+            assert mine == theirs, (name, part)
+
+
+def test_experiments_have_models_in_both_profiles():
+    for experiment in registry.matching("song2019/*"):
+        for profile in ("quick", "paper"):
+            found = experiment.variants(profile, seed=0)
+            assert found
+            assert len({(v.model, v.note) for v in found}) == len(found)
+        assert experiment.variants("live") == []
+        assert all(isinstance(v.train.training, Defended) for v in found)
+        assert all(isinstance(v.spec, Membership) for v in found) or experiment.name.endswith(
+            "/yale"
+        )
+    assert tasks.TASKS["membership"]
+    assert Data(name="yale_faces", train=None, test=None) == song2019.YALE
