@@ -5,6 +5,7 @@ after it.
 """
 
 import struct
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from packages import Package, forget
 from specimens import DPSGD, FGSM, PROBES
 
 from privrob.data import as_float
-from privrob.lab.fingerprint import choices
+from privrob.lab.fingerprint import choices, covered, fingerprint
 from privrob.lab.spec import plain, seed_for
 
 SOURCES = {
@@ -252,6 +253,12 @@ def test_a_module_named_in_a_text_counts_whole(package):
     change = ("tasks/work", "near.half(x)", named.replace("__import__('importlib')", "importlib"))
     late = ("tasks/work", "SCALE = 3", "import importlib\nSCALE = 3")
     assert package.take(change, late) != package.take(change, late, ("far", "x / 3", "x / 4"))
+
+
+def test_of_a_stand_in_from_elsewhere_the_name_counts():
+    one, other = (SimpleNamespace(__module__="elsewhere", __name__=n) for n in ("one", "other"))
+    assert covered(one, chosen=()).keys() == {"elsewhere.one"}
+    assert fingerprint(one, chosen=()) != fingerprint(other, chosen=())
 
 
 # -- what no fingerprint covers -----------------------------------------------------------------

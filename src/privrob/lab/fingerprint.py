@@ -47,9 +47,15 @@ def fingerprint(function: Callable[..., Any], *, chosen: Collection[str]) -> str
 
 
 def covered(function: Callable[..., Any], *, chosen: Collection[str]) -> dict[str, str]:
-    """What counts: 'module.name' of a statement, or 'module' whole -> its text."""
+    """What counts: 'module.name' of a statement, or 'module' whole -> its text.
+
+    Of a function from outside the package, such as a stand-in for a task, the name alone.
+    """
     reach = _Reach(frozenset(chosen))
-    reach.follow(function.__module__, (function.__name__,))
+    module, name = function.__module__, function.__name__
+    if not _in(module, (sources.PACKAGE,)):
+        return {f"{module}.{name}": ""}
+    reach.follow(module, (name,))
     return reach.texts
 
 
