@@ -235,9 +235,11 @@ def _quick_defence(d: Defence) -> Defence:
             share = d.step_share * d.steps / QUICK_STEPS
             ramp = replace(d.eps, end=warm)
             return replace(d, eps=ramp, steps=QUICK_STEPS, step_share=share)
-        case Trades() | Distributional():
+        case Trades():
             size = d.step_size * d.steps / QUICK_STEPS
             return replace(d, steps=QUICK_STEPS, step_size=size)
+        case Distributional():  # no radius bounds it: larger steps would train on noise
+            return replace(d, steps=QUICK_STEPS)
         case Dual():
             return replace(d, eps=replace(d.eps, end=warm), projections=10)
         case Abstract():

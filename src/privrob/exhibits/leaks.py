@@ -1,0 +1,142 @@
+"""song2019's evidence: one model a row, with the threshold attack on any of its scores.
+
+Each `Leak` is one trained model and what membership inference may know of its points; tiers are
+told apart as everywhere: recorded, then what a notebook computed in profile quick.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from numpy.typing import NDArray
+
+from privrob import plot
+from privrob.exhibits.figures import worst
+from privrob.lab import song2019, study
+from privrob.lab.study import Row
+from privrob.membership import threshold
+
+PERMUTATIONS, RESAMPLES, AUDIT_SEED = 1000, 1000, 0
+INFERENCES = {"benign": "I_B", "adversarial": "I_A", "verified": "I_V"}
+TableRow = dict[str, object]
+
+
+@dataclass(frozen=True, eq=False)  # told apart by identity, so that audits can be kept
+class Leak:
+    """One model's scores; `tier` and `source` as a group's."""
+
+    row: Row
+    tier: str
+    source: str
+
+    @property
+    def model(self) -> str:
+        """A key of `song2019.NAMES`."""
+        return self.row.variant.model
+
+    @property
+    def name(self) -> str:
+        """'PGD, eps 2/255'."""
+        return ", ".join(filter(None, [song2019.NAMES[self.model], self.row.variant.note]))
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return self.row.result.arrays
+
+    def sides(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        """An array of members and of non-members: 'confidence_benign', 'labels'."""
+        return self.arrays[f"{name}_train"], self.arrays[f"{name}_test"]
+
+    def has(self, inference: str) -> bool:
+        """Whether there are scores of 'benign', 'adversarial' or 'verified' inputs."""
+        return f"confidence_{inference}_train" in self.arrays
+
+    def audit(self, inference: str, *, score: str) -> threshold.Audit:
+        """The threshold attack with its null band and held-out twin; `score` 'log_odds', say."""
+        return _audit(self, f"{score}_{inference}")
+
+    def accuracy(self, kind: str) -> tuple[float, float]:
+        """Of members and non-members, percent, on 'benign' or 'adversarial' inputs."""
+        members, nonmembers = self.sides(f"correct_{kind}")
+        return 100 * float(members.mean()), 100 * float(nonmembers.mean())
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """Tier and source, as `plot.Value` takes them."""
+        return {"tier": self.tier, "source": self.source}
+
+
+@lru_cache(maxsize=256)
+def _audit(leak: Leak, name: str) -> threshold.Audit:
+    members, nonmembers = leak.sides(name)
+    inside, outside = leak.sides("labels")
+    return threshold.audit(
+        members,
+        nonmembers,
+        member_labels=inside,
+        nonmember_labels=outside,
+        classes=1 + int(max(inside.max(), outside.max())),
+        permutations=PERMUTATIONS,
+        resamples=RESAMPLES,
+        seed=AUDIT_SEED,
+    )
+
+
+# -- gathering ----------------------------------------------------------------------------------
+
+
+def leaks(name: str, computed: Sequence[Row] = ()) -> list[Leak]:
+    """All evidence on an experiment of scores: what is recorded, then the quick models.
+
+    `computed` is what a notebook just computed; rows that are not reduced are records already.
+    """
+    small = [row for row in computed if row.variant.train.scale == "reduced"]
+    return [
+        *(Leak(row, "recorded", "") for row in study.recorded(name)),
+        *(Leak(row, "executed", "quick") for row in small),
+    ]
+
+
+# -- what a table shows of them -----------------------------------------------------------------
+
+
+def accuracy_cells(leak: Leak) -> TableRow:
+    """Accuracies of members and non-members, on the images and under the attack, percent."""
+    return {
+        f"{side},\n{kind}": plot.Value(value, **leak.evidence)
+        for kind in ("benign", "adversarial")
+        for side, value in zip(("members", "others"), leak.accuracy(kind), strict=True)
+    }
+
+
+def inference_cells(leak: Leak, inference: str, *, score: str) -> TableRow:
+    """The official accuracy, what chance gives, and the held-out accuracy, in percent."""
+    name = INFERENCES[inference]
+    if not leak.has(inference):
+        return {f"{name}": None, f"{name}, 95 %\nof chance": None, f"{name},\nheld out": None}
+    a = leak.audit(inference, score=score)
+    ends = (100 * a.held_out.accuracy, 100 * a.interval.low, 100 * a.interval.high)
+    return {
+        f"{name}": plot.Value(100 * a.official.accuracy, **leak.evidence),
+        f"{name}, 95 %\nof chance": plot.Value(100 * a.null.high, **leak.evidence),
+        f"{name},\nheld out": plot.Value(*ends, **leak.evidence),
+    }
+
+
+def stamp(shown: Sequence[Leak], command: str) -> plot.Stamp:
+    """The evidence behind a figure or table of these models."""
+    results = [leak.row.result for leak in shown]
+    manifests = [r.manifest for r in results]
+    days = sorted({m["created"][:10] for m in manifests})
+    profiles = {"quick": "quick", "": "paper"}
+    return plot.Stamp(
+        tiers=tuple(dict.fromkeys(leak.tier for leak in shown)),
+        profile=" and ".join(dict.fromkeys(profiles[leak.source] for leak in shown)),
+        device="; ".join(dict.fromkeys(m["device"] for m in manifests)),
+        seeds=tuple(sorted({leak.row.variant.seed for leak in shown})),
+        date=" to ".join(dict.fromkeys([*days[:1], *days[-1:]])),
+        keys=tuple(dict.fromkeys(r.key for r in results)),
+        state=worst(r.state for r in results),
+        command=command,
+    )
