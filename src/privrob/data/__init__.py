@@ -6,7 +6,6 @@ Images stay uint8, also on the device, and become float32 in [0, 1] batch by bat
 import warnings
 from pathlib import Path
 
-from privrob.data.augment import crop_and_flip
 from privrob.data.catalogue import NAMES, UNKNOWN, known
 from privrob.data.dataset import DataError, Dataset, MissingSplitError, Split, as_float
 from privrob.data.embedded import MAKERS, faces, glyphs
@@ -22,7 +21,6 @@ __all__ = [
     "MissingSplitError",
     "Split",
     "as_float",
-    "crop_and_flip",
     "faces",
     "glyphs",
     "halves",

@@ -3,11 +3,12 @@
 Profile `live` has none: the data of these models are not in the package.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from privrob.lab import song2019 as song
-from privrob.lab.experiment import Experiment, Models
+from privrob.lab import song_large as large
+from privrob.lab.experiment import Experiment, Family, Models
 from privrob.lab.spec import Adversarial, Defended, Membership, Spec, Train
 
 PAPER = "song2019"
@@ -119,6 +120,16 @@ def on_halves(profile: str, seed: int | None) -> Models:
                 yield f"half {k}", name, song.half(make(name), k, models=song.HALVES)
 
 
+def on(make: Maker, names: Sequence[str]) -> Family:
+    """Models of data that are in no profile but `paper`."""
+
+    def family(profile: str, seed: int | None) -> Models:
+        for s in _seeds(profile, seed) if profile == "paper" else ():
+            yield from (("", name, make(name, seed=s)) for name in names)
+
+    return family
+
+
 def at_own_eps(train: Train, profile: str) -> Asked:
     """Scores at the radius that PGD training had."""
     t = train.training
@@ -134,6 +145,14 @@ EXPERIMENTS = tuple(
     for name, locus, title, wrap, family in (
         ("yale", _CLAIMED, "Six defences and natural training on the Yale faces", itself, seven),
         ("yale-membership", _CLAIMED, "Who is a member? Scores of the seven models", scored, seven),
+        ("fashion-membership", "official repository, Fashion-MNIST", "Seven models: scores",
+         scored, on(large.fashion, tuple(song.NAMES))),
+        ("cifar-membership", "official repository, CIFAR-10", "Scores of CIFAR-10's four models",
+         scored, on(large.cifar, tuple(large.CIFAR_NETWORKS))),
+        ("fashion-reduced", _NOWHERE, "Natural and PGD training of a narrow network, Fashion-MNIST",
+         scored, on(large.fashion_reduced, large.REDUCED)),
+        ("cifar-reduced", _NOWHERE, "Natural and PGD training of a narrow network, CIFAR-10",
+         scored, on(large.cifar_reduced, large.REDUCED)),
         ("budget", _NOWHERE, "Leak over the perturbation budget", at_own_eps, over_budgets),
         ("generalisation", _NOWHERE, "Leak over the share trained adversarially", scored,
          over_fractions),

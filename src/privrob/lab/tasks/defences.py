@@ -24,6 +24,7 @@ from privrob.lab.spec import (
 )
 from privrob.lab.tasks.method import Method, shuffled
 from privrob.training import loop, losses, schedules
+from privrob.training.augment import crop_and_flip
 
 Bound = Callable[[float], losses.Loss]  # update -> the loss of that moment
 
@@ -33,12 +34,13 @@ def defended(spec: Train, model: nn.Module, size: int) -> Method:
     t = spec.training
     assert isinstance(t, Defended)
     key, noise = spec_digest(spec), torch.Generator(evaluate.home(model)[0])
+    prepared = partial(_augmented, padding=t.augment, generator=noise)
     bound = LOSSES[type(t.defence).__name__](t.defence, noise)
     step = loop.ScheduledStep(
         model,
         optimizer=_optimizer(t, model),
         lr=partial(_rate, training=t),
-        loss=lambda m, x, y, progress: bound(progress * t.updates)(m, x, y),
+        loss=lambda m, x, y, progress: bound(progress * t.updates)(m, prepared(x), y),
         updates=t.updates,
         clip_grad_norm=None if t.clip_grad_norm == inf else t.clip_grad_norm,
         zero_nan=t.zero_nan,
@@ -57,6 +59,10 @@ def _batches(
 ) -> Iterator[Tensor]:
     noise.manual_seed(seed_for(key, f"noise/{epoch}"))
     return shuffled(epoch, size=size, batch_size=training.batch_size, key=key)
+
+
+def _augmented(x: Tensor, *, padding: int, generator: torch.Generator) -> Tensor:
+    return crop_and_flip(x, padding=padding, generator=generator) if padding else x
 
 
 def _optimizer(t: Defended, model: nn.Module) -> torch.optim.Optimizer:
