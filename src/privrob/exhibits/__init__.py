@@ -5,7 +5,7 @@ plot.accuracy_curves(top, exhibits.accuracy_curves(groups), anchors=exhibits.cle
 plot.show(figure, ..., stamp=exhibits.stamp(groups, command))
 """
 
-from privrob.exhibits import answers, controls
+from privrob.exhibits import answers, controls, losses, nulls, thresholds
 from privrob.exhibits.accounting import (
     POISSON,
     adjacencies_told,
@@ -43,6 +43,8 @@ from privrob.exhibits.figures import (
     unmeasured,
 )
 from privrob.exhibits.groups import MODELS, Estimate, Group, gather, live, pick, quick, the_quick
+from privrob.exhibits.leaks import Leak, leaks
+from privrob.exhibits.leaks import stamp as leak_stamp
 from privrob.exhibits.masking import (
     Scaled,
     concluded,
@@ -98,6 +100,7 @@ __all__ = [
     "Estimate",
     "Group",
     "Headline",
+    "Leak",
     "Scaled",
     "accuracy",
     "accuracy_curves",
@@ -135,10 +138,13 @@ __all__ = [
     "images",
     "ladder",
     "lead",
+    "leak_stamp",
+    "leaks",
     "live",
     "live_stand_ins",
     "live_step_groups",
     "looked_into",
+    "losses",
     "measured",
     "measured_rows",
     "mechanisms",
@@ -146,6 +152,7 @@ __all__ = [
     "model_budgets",
     "nearer_readings",
     "networks",
+    "nulls",
     "other_adjacencies",
     "other_readings",
     "over",
@@ -179,6 +186,7 @@ __all__ = [
     "table2_statements",
     "table2_variants",
     "the_quick",
+    "thresholds",
     "unclipped",
     "unmeasured",
     "verdict_counts",

@@ -238,12 +238,12 @@ def _assessed(reading: str, a: Assessment, entry: claims.Entry) -> Row:
 # -- settings -----------------------------------------------------------------------------------
 
 
-def settings(name: str) -> plot.Figure:
-    """Where the readings of an experiment and profile quick differ, for DP-SGD."""
+def settings(name: str, *, model: str = "dpsgd") -> plot.Figure:
+    """Where the readings of an experiment and profile quick differ, for one of its models."""
     paper = registry.experiment(name).variants("paper", seed=registry.LIVE_SEED)
-    specs = {v.reading: v.spec for v in paper if v.model == "dpsgd" and not v.note}
+    specs = {v.reading: v.spec for v in paper if v.model == model and not v.note}
     small = registry.experiment(name).variants("quick", seed=registry.LIVE_SEED)
-    specs["quick"] = next(v.spec for v in small if v.model == "dpsgd")
+    specs["quick"] = next(v.spec for v in small if v.model == model)
     flats = {column: dict(flat(plain(spec, labels=False))) for column, spec in specs.items()}
     rows = [
         {"setting": setting} | {column: values.get(setting) for column, values in flats.items()}

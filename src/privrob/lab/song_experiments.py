@@ -153,6 +153,7 @@ EXPERIMENTS = tuple(
          scored, on(large.fashion_reduced, large.REDUCED)),
         ("cifar-reduced", _NOWHERE, "Natural and PGD training of a narrow network, CIFAR-10",
          scored, on(large.cifar_reduced, large.REDUCED)),
+        ("yale-two", _CLAIMED, "The same, natural and PGD training alone", scored, base_two),
         ("budget", _NOWHERE, "Leak over the perturbation budget", at_own_eps, over_budgets),
         ("generalisation", _NOWHERE, "Leak over the share trained adversarially", scored,
          over_fractions),

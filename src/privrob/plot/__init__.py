@@ -20,6 +20,17 @@ from privrob.plot.histograms import Histogram, Mark, histogram_panel, histogram_
 from privrob.plot.images import image_strip
 from privrob.plot.regions import Region, region_grid
 from privrob.plot.show import Figure, Value, show, table
+from privrob.plot.sides import (
+    Chance,
+    Line,
+    RocLine,
+    Sides,
+    chance_panel,
+    roc_panel,
+    roc_rows,
+    sides_panel,
+    sides_rows,
+)
 from privrob.plot.spectra import spectrum_panel
 from privrob.plot.stamp import Stamp, to_csv
 from privrob.plot.style import label_axes, panels, style
@@ -32,18 +43,23 @@ __all__ = [
     "STYLESHEET",
     "TIERS",
     "Anchor",
+    "Chance",
     "Curve",
     "Dots",
     "Figure",
     "Histogram",
+    "Line",
     "Mark",
     "Reference",
     "Region",
+    "RocLine",
+    "Sides",
     "Stamp",
     "Tier",
     "Value",
     "accuracy_curves",
     "budget_panel",
+    "chance_panel",
     "curve_rows",
     "curve_rows_over",
     "dot_columns",
@@ -56,7 +72,11 @@ __all__ = [
     "name_ticks",
     "panels",
     "region_grid",
+    "roc_panel",
+    "roc_rows",
     "show",
+    "sides_panel",
+    "sides_rows",
     "spectrum_panel",
     "style",
     "sweep_curves",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -69,16 +70,22 @@ def style() -> Iterator[None]:
 
 
 def panels(
-    rows: int = 1, columns: int = 1, *, height: float = 3.4, ratios: Sequence[float] | None = None
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    height: float = 3.4,
+    ratios: Sequence[float] | None = None,
+    share: bool = True,
 ) -> tuple[Canvas, list[Axes]]:
     """An empty figure of the book's width (`height` in inches) and its axes, row by row.
 
-    Panels in one column share the x axis. Stack panels rather than put them side by side: a
+    Panels in one column share the x axis, unless `share` is False. Stack panels rather than put them side by side: a
     column stays legible on a phone.
     """
     with style():
         figure = Canvas(figsize=(WIDTH, height))
-        grid = figure.subplots(rows, columns, squeeze=False, sharex="col", height_ratios=ratios)
+        sharex: Literal["col", "none"] = "col" if share else "none"
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=sharex, height_ratios=ratios)
     return figure, [ax for row in grid for ax in row]
 
 
