@@ -135,25 +135,25 @@ def distances(leak: Leak) -> dict[str, tuple[float, threshold.Null]]:
 
 
 NAMES = {
-    "advantage": "advantage,\npoints",
-    "auc": "area under\nROC, %",
-    "jensen_shannon": "Jensen-Shannon,\nhundredths of a bit",
+    "advantage": "advantage, points",
+    "auc": "area under ROC, %",
+    "jensen_shannon": "Jensen-Shannon, hundredths of a bit",
 }
 
 
 def distance_rows(leaks: Sequence[Leak]) -> list[TableRow]:
     """Each distance of each model, with the value that 95 % of those by chance do not exceed."""
-    return [{"model": described(leak)} | _distance_cells(leak) for leak in leaks]
-
-
-def _distance_cells(leak: Leak) -> TableRow:
-    cells: TableRow = {}
-    for key, (found, null) in distances(leak).items():
-        cells[NAMES[key]] = plot.Value(100 * found, **leak.evidence)
-        cells[f"{NAMES[key].split(',')[0]},\n95 % of chance"] = plot.Value(
-            100 * null.high, **leak.evidence
-        )
-    return cells
+    return [
+        {
+            "model": described(leak),
+            "distance": NAMES[key],
+            "found": plot.Value(100 * found, **leak.evidence),
+            "chance: mean": plot.Value(100 * null.mean, **leak.evidence),
+            "95 % of chance": plot.Value(100 * null.high, **leak.evidence),
+        }
+        for leak in leaks
+        for key, (found, null) in distances(leak).items()
+    ]
 
 
 def accuracy_rows(leaks: Sequence[Leak]) -> list[TableRow]:

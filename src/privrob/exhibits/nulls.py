@@ -75,7 +75,7 @@ def show_chance(panels: Sequence[plot.Chance]) -> tuple[Any, str, list[TableRow]
     """A figure of these nulls over one axis; its alt text; its data."""
     figure, axes = plot.panels(len(panels), height=1.0 + 2.7 * len(panels))
     ends = [v for p in panels for v in (*p.accuracies, *(m.value for m in p.marks))]
-    edges = np.arange(min(49.0, floor(min(ends))), ceil(max(ends)) + 2.01, 0.25).tolist()
+    edges = np.arange(min(49.0, floor(min(ends))), ceil(max(ends)) + 4.01, 0.25).tolist()
     rows: list[TableRow] = []
     for ax, p in zip(axes, panels, strict=True):
         last = ax is axes[-1]
@@ -98,8 +98,10 @@ def closed_form_rows(leaks: Sequence[Leak]) -> list[TableRow]:
         for inference in INPUTS:
             a = leak.audit(inference, score=SCORE)
             theory = threshold.closed_form_null(a.members, a.nonmembers)
-            row: TableRow = {"model": described(leak), "inference": INFERENCES[inference]}
-            row |= {"members": a.members, "others": a.nonmembers}
+            row: TableRow = {
+                "model": f"{described(leak)}, {INFERENCES[inference]}",
+                "members and others": f"{a.members} and {a.nonmembers}",
+            }
             for word, null in (("dealt anew", a.null), ("closed form", theory)):
                 row[f"{word}:\nmean"] = plot.Value(100 * null.mean, **leak.evidence)
                 row[f"{word}:\n95 %"] = plot.Value(100 * null.high, **leak.evidence)

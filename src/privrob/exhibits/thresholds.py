@@ -46,7 +46,9 @@ def score_sides(leak: Leak, inference: str) -> plot.Sides:
 def cut(leak: Leak, inference: str) -> plot.Line:
     """The official threshold, from which on a point is called a member."""
     a = leak.audit(inference, score=SCORE).official
-    return plot.Line(a.threshold, f"member from\n{a.threshold:.1f} on")
+    return plot.Line(
+        a.threshold, f"member from\n{a.threshold:.1f} on".replace("-", "\N{MINUS SIGN}")
+    )
 
 
 def show_scores(leaks: Sequence[Leak]) -> tuple[Any, list[plot.Sides], str]:
@@ -120,15 +122,12 @@ def told(leaks: Sequence[Leak]) -> str:
 
 def _told(leak: Leak, inference: str) -> str:
     a = leak.audit(inference, score=SCORE)
-    official, high = 100 * a.official.accuracy, 100 * a.null.high
-    where = "above" if a.above_chance else "within"
-    low = 100 * a.interval.low
-    held = (
-        "its held-out twin is above one half too" if low > 50 else "its held-out twin is not sure"
-    )
+    low, high = 100 * a.interval.low, 100 * a.interval.high
     return (
-        f"{described(leak)}, {INFERENCES[inference]}: {official:.1f} is {where} the {high:.1f} "
-        f"that 95 % of chance stay below; {held} (interval from {low:.1f})."
+        f"{described(leak)}, {INFERENCES[inference]}: the official {100 * a.official.accuracy:.1f} "
+        f"is {'above' if a.above_chance else 'within'} the {100 * a.null.high:.1f} that 95 % of "
+        f"chance do not exceed; held out it is {100 * a.held_out.accuracy:.1f}, and one half lies "
+        f"{'below' if low > 50 else 'above' if high < 50 else 'within'} its interval."
     )
 
 
@@ -138,29 +137,10 @@ def _published(model: str) -> TableRow:
     row: TableRow = {"model": f"{PUBLISHED[model]}, stored outputs"}
     for inference in INPUTS:
         claim = claims[f"{prefix}/infer-{inference}"]
-        row[INFERENCES[inference]] = plot.Value(float(claim.published), tier="published")
+        name = INFERENCES[inference]
+        row[name] = plot.Value(float(claim.published), tier="published")
+        row |= {f"{name}, 95 %\nof chance": None, f"{name},\nheld out": None}
     return row
-
-
-def class_rows(leaks: Sequence[Leak]) -> list[TableRow]:
-    """One threshold beside one for each class: official, 95 % of chance and held out, percent."""
-    rows: list[TableRow] = []
-    for leak in leaks:
-        for inference in INPUTS:
-            a = leak.audit(inference, score=SCORE)
-            numbers = {
-                "one:\nofficial": a.official.accuracy,
-                "one: 95 %\nof chance": a.null.high,
-                "one:\nheld out": a.held_out.accuracy,
-                "by class:\nofficial": a.by_class.accuracy,
-                "by class: 95 %\nof chance": a.class_null.high,
-                "by class:\nheld out": a.class_held_out.accuracy,
-            }
-            rows.append(
-                {"model": described(leak), "inference": INFERENCES[inference]}
-                | {name: plot.Value(100 * v, **leak.evidence) for name, v in numbers.items()}
-            )
-    return rows
 
 
 def gap(leak: Leak, inference: str) -> threshold.ThresholdAttack:
@@ -173,24 +153,48 @@ def _right(leak: Leak, inference: str) -> tuple[Floats, Floats]:
     return members.astype(np.float64), nonmembers.astype(np.float64)
 
 
-def gap_rows(leaks: Sequence[Leak]) -> list[TableRow]:
-    """The gap attack with its null and held-out twin, beside the attack on log-odds; percent."""
-    rows: list[TableRow] = []
-    for leak in leaks:
-        for inference in INPUTS:
-            sides, a = _right(leak, inference), leak.audit(inference, score=SCORE)
-            dealt = threshold.permutation_null(*sides, permutations=PERMUTATIONS, seed=AUDIT_SEED)
-            numbers = {
-                "gap:\nofficial": gap(leak, inference).accuracy,
-                "gap: 95 %\nof chance": dealt.high,
-                "gap:\nheld out": threshold.cross_fitted(*sides, seed=AUDIT_SEED).accuracy,
-                "log-odds:\nofficial": a.official.accuracy,
-                "log-odds: 95 %\nof chance": a.null.high,
-                "log-odds:\nheld out": a.held_out.accuracy,
-                "log-odds:\nTPR at 1 % FPR": a.tpr_at_1_percent,
-            }
-            rows.append(
-                {"model": described(leak), "inference": INFERENCES[inference]}
-                | {name: plot.Value(100 * v, **leak.evidence) for name, v in numbers.items()}
-            )
-    return rows
+def rival_rows(leaks: Sequence[Leak]) -> list[TableRow]:
+    """One threshold, one for each class, and the gap attack, of each model and kind of input."""
+    return [
+        {"model": f"{described(leak)}, {INFERENCES[inference]}", "attack": name}
+        | _three(leak, *numbers)
+        for leak in leaks
+        for inference in INPUTS
+        for name, numbers in _rivals(leak, inference).items()
+    ]
+
+
+def _rivals(leak: Leak, inference: str) -> dict[str, tuple[float, float, float]]:
+    """Official accuracy, 95 % of chance, and the accuracy held out, of each attack."""
+    a, right = leak.audit(inference, score=SCORE), _right(leak, inference)
+    dealt = threshold.permutation_null(*right, permutations=PERMUTATIONS, seed=AUDIT_SEED)
+    held = threshold.cross_fitted(*right, seed=AUDIT_SEED)
+    return {
+        "one threshold": (a.official.accuracy, a.null.high, a.held_out.accuracy),
+        "one for each class": (
+            a.by_class.accuracy,
+            a.class_null.high,
+            a.class_held_out.accuracy,
+        ),
+        "gap": (gap(leak, inference).accuracy, dealt.high, held.accuracy),
+    }
+
+
+def _three(leak: Leak, official: float, high: float, held_out: float) -> TableRow:
+    numbers = {"official": official, "95 % of chance": high, "held out": held_out}
+    return {name: plot.Value(100 * v, **leak.evidence) for name, v in numbers.items()}
+
+
+def rare_rows(leaks: Sequence[Leak]) -> list[TableRow]:
+    """The share of members found at one false alarm in a hundred, and what guessing finds."""
+    return [
+        {
+            "model": f"{described(leak)}, {INFERENCES[inference]}",
+            "TPR at 1 % FPR, %": plot.Value(100 * a.tpr_at_1_percent, **leak.evidence),
+            "non-members at 1 %": floor(RARE * a.nonmembers),
+            "area under ROC, %": plot.Value(100 * a.auc, **leak.evidence),
+        }
+        for leak in leaks
+        for inference in INPUTS
+        for a in [leak.audit(inference, score=SCORE)]
+    ]

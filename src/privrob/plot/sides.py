@@ -65,7 +65,7 @@ def sides_panel(
         ax.set_xlim(min(sides.edges), max(sides.edges))
         highest = max(*sides.members, *sides.nonmembers)
         if floor is None:
-            ax.set_ylim(0, 1.3 * highest)
+            ax.set_ylim(0, 1.5 * highest)
         else:
             ax.set_yscale("log")
             ax.set_ylim(floor, 9 * highest)
@@ -110,9 +110,10 @@ def _draw_lines(ax: Axes, lines: Sequence[Line]) -> None:
         )  # fmt: skip
         places: list[Place] = [
             ((line.value, height), side)
-            for height in (0.78, 0.6, 0.42)
+            for height in (0.7, 0.55, 0.4)
             for side in ("right", "left")
         ]
+        note.set_in_layout(False)  # its first place, at 0, may be far outside
         notes.append((note, places))
     settle(ax, notes)
 
@@ -180,8 +181,11 @@ def _draw_marks(ax: Axes, chance: Chance, marker: str) -> None:
     colour = tier(chance.tier).colour
     face = PAPER if chance.source == HOLLOW else colour
     top, notes = ax.get_ylim()[1], []
-    for i, mark in enumerate(sorted(chance.marks, key=lambda m: m.value)):
-        height = top * (0.42, 0.56, 0.7)[i % 3]
+    # Falling from left to right, so that no stem crosses the words beside a smaller value.
+    heights = np.linspace(0.72, 0.44, len(chance.marks))
+    for height, mark in zip(
+        top * heights, sorted(chance.marks, key=lambda m: m.value), strict=True
+    ):
         stem = Line2D([mark.value] * 2, [0, height], color=colour, linewidth=1.2, zorder=3)
         dot = Line2D([mark.value], [height], color=colour, marker=marker, linestyle="none")
         dot.set(markersize=7.5, markerfacecolor=face, markeredgecolor=INK, zorder=5, clip_on=False)
@@ -192,6 +196,7 @@ def _draw_marks(ax: Axes, chance: Chance, marker: str) -> None:
             zorder=6,
         )  # fmt: skip
         places: list[Place] = [((mark.value, height), side) for side in ("right", "left", "above")]
+        note.set_in_layout(False)  # its first place, at 0, may be far outside
         notes.append((note, places))
     settle(ax, notes)
 

@@ -79,8 +79,8 @@ def panels(
 ) -> tuple[Canvas, list[Axes]]:
     """An empty figure of the book's width (`height` in inches) and its axes, row by row.
 
-    Panels in one column share the x axis, unless `share` is False. Stack panels rather than put them side by side: a
-    column stays legible on a phone.
+    Panels in one column share the x axis, unless `share` is False. Stack panels rather than put
+    them side by side: a column stays legible on a phone.
     """
     with style():
         figure = Canvas(figsize=(WIDTH, height))
