@@ -77,7 +77,7 @@ def test_activations_stay_in_channels_last_order():
 
 
 def test_an_unknown_network_is_refused():
-    with pytest.raises(ValueError, match="no model 'resnet'; there are faces_vgg, .*mnist_cnn"):
+    with pytest.raises(ValueError, match="no model 'resnet'; there are digits_vgg, .*mnist_cnn"):
         models.build("resnet", seed=0)
 
 
@@ -91,6 +91,7 @@ SHAPES = {
     "faces_vgg_dual": (48, 42, 12),
     "fashion_vgg": (28, 28, 10),
     "fashion_vgg_dual": (28, 28, 10),
+    "digits_vgg": (28, 28, 10),
 }
 
 

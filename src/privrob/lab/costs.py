@@ -35,6 +35,7 @@ _SGD, _DPSGD, _FORWARD, _BACKWARD = 1.6e-4, 2.3e-4, 4e-5, 1.5e-4
 _UPDATE = {
     "mnist_cnn": 1.6e-4,
     "faces_vgg": 3e-4,
+    "digits_vgg": 4e-5,
     "yale_vgg": 4.5e-3,
     "fashion_vgg": 0.1,
     "wide_resnet": 0.4,

@@ -1,0 +1,76 @@
+"""Where our trainings of song2019 depart from the authors' code, beyond what profile quick cuts."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """`what` of a recipe, as in the authors' code and as it is here."""
+
+    what: str
+    theirs: str
+    ours: str
+
+
+DEVIATIONS = (
+    Deviation(
+        "loss, in TensorFlow",
+        "the sum over the batch beside a decay of 2e-4; interval: the mean beside 2e-4",
+        "the mean beside a decay of 2e-4 / batch; interval: as theirs",
+    ),
+    Deviation(
+        "weight decay of biases",
+        "TensorFlow decays what its code calls W, read as weights alone; PyTorch decays all",
+        "the same, by a switch of each recipe",
+    ),
+    Deviation("Adam's epsilon", "each framework's own", "PyTorch's everywhere"),
+    Deviation(
+        "learning rate falls", "behind update n, in TensorFlow", "at update n, one update earlier"
+    ),
+    Deviation(
+        "batches",
+        "each script its own order",
+        "shuffled anew in every epoch; the last epoch is cut at the number of updates",
+    ),
+    Deviation(
+        "attacks of PGD training",
+        "made in training mode",
+        "made in training mode, so running statistics see the attack's passes as well; the "
+        "networks for faces have no batch normalisation",
+    ),
+    Deviation(
+        "difference: clean probabilities",
+        "computed again in every step of the walk",
+        "computed once before the walk: the same values",
+    ),
+    Deviation("duality: NaN gradients", "set to 0", "set to 0, before the norm is clipped"),
+    Deviation(
+        "duality: initial weights",
+        "convolutions as here; dense layers by PyTorch's default",
+        "dense layers as in the TensorFlow code, one rule for all networks",
+    ),
+    Deviation(
+        "duality: random projections",
+        "vectors drawn layer by layer",
+        "the same vectors carried forward in one stream",
+    ),
+    Deviation(
+        "abstract: growth of the box",
+        "a count of bound computations",
+        "counted in updates from the first epoch with boxes: 1/30 of eps until the 21st, "
+        "all of it from the 50th",
+    ),
+    Deviation("abstract: range of the box", "not cut", "cut to pixels in [0, 1]"),
+    Deviation(
+        "distributional: proximal step",
+        "every pixel goes back by the batch's mean step",
+        "the same, though it is no true proximal step: a pixel that moved less than the mean "
+        "overshoots the image, and the mean depends on the batch",
+    ),
+    Deviation("radius on faces", "0.0314", "8/255, which is 0.03137"),
+    Deviation(
+        "borders of convolutions of stride 2",
+        "TensorFlow's SAME, one-sided; PyTorch's code a border of 1",
+        "a border of 1 on every side",
+    ),
+)
