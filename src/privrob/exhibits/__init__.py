@@ -5,7 +5,7 @@ plot.accuracy_curves(top, exhibits.accuracy_curves(groups), anchors=exhibits.cle
 plot.show(figure, ..., stamp=exhibits.stamp(groups, command))
 """
 
-from privrob.exhibits import answers, controls, losses, nulls, thresholds
+from privrob.exhibits import answers, controls, defences, looseness, losses, nulls, thresholds
 from privrob.exhibits.accounting import (
     POISSON,
     adjacencies_told,
@@ -124,6 +124,7 @@ __all__ = [
     "corruption_gallery",
     "corruption_groups",
     "corruption_seed",
+    "defences",
     "diagnostics",
     "finding",
     "findings",
@@ -144,6 +145,7 @@ __all__ = [
     "live_stand_ins",
     "live_step_groups",
     "looked_into",
+    "looseness",
     "losses",
     "measured",
     "measured_rows",

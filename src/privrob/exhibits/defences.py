@@ -4,17 +4,15 @@ Used as a module: `from privrob.exhibits import defences`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from privrob import bounds, plot
+from privrob import plot
 from privrob.exhibits import leaks
 from privrob.exhibits.leaks import Leak
 from privrob.exhibits.tables import words
-from privrob.lab import song2019, song_deviations, statements
-from privrob.membership import scores, threshold
+from privrob.lab import registry, song2019, song_deviations, statements
+from privrob.membership import threshold
 
 TableRow = dict[str, object]
 LEDGER = {  # models as the ledger's rows call them
@@ -49,6 +47,44 @@ def stored(model: str, quantity: str) -> float:
     """An output stored in the authors' notebook on the Yale faces, percent: 'infer-benign'."""
     wanted = f"song2019/yale/{LEDGER[model]}/{quantity}"
     return next(float(c.published) for c in statements.load() if c.id == wanted)
+
+
+def lead(found: Sequence[Leak], *, published: bool = True, derived: bool = False) -> str:
+    """The words a caption begins with: 'Published, recorded and executed (quick)'."""
+    parts = ["published"] * published
+    parts += ["recorded"] * any(leak.tier == "recorded" for leak in found)
+    parts += ["executed (quick)"] * any(leak.source == "quick" for leak in found)
+    *first, last = [*parts, *["derived"] * derived]
+    text = f"{', '.join(first)} and {last}" if first else last
+    return text[0].upper() + text[1:]
+
+
+def stamp(
+    found: Sequence[Leak], command: str, *, published: bool = False, derived: bool = False
+) -> plot.Stamp:
+    """The evidence behind a figure or table, the stored outputs among it where they are shown."""
+    own = leaks.stamp(found, command)
+    tiers = ("published",) * published + own.tiers + ("derived",) * derived
+    return replace(own, tiers=tiers)
+
+
+def told(found: Sequence[Leak], *, kinds: Sequence[str]) -> str:
+    """For each model, by which inference the official accuracy is beyond chance, in words."""
+    parts = []
+    for leak in found:
+        beyond = [
+            leaks.INFERENCES[kind]
+            for kind in kinds
+            if leak.has(kind) and _beyond_chance(leak, kind)
+        ]
+        evidence = f"{leak.name} ({leak.source or leak.tier}, seed {leak.row.variant.seed})"
+        parts.append(f"{evidence}: {' and '.join(beyond) or 'none'}")
+    return f"Beyond the 95 % of chance are: {'; '.join(parts)}."
+
+
+def _beyond_chance(leak: Leak, kind: str) -> bool:
+    a = leak.audit(kind, score=SCORE)
+    return a.official.accuracy > a.null.high
 
 
 # -- tables -------------------------------------------------------------------------------------
@@ -138,6 +174,28 @@ def deviations() -> plot.Figure:
     )
 
 
+def settings(name: str, model: str) -> plot.Figure:
+    """What profile quick changes of one training of an experiment of scores."""
+    experiment = registry.experiment(name)
+    full, small = (
+        next(v.spec for v in experiment.variants(profile, seed=0) if v.model == model)
+        for profile in ("paper", "quick")
+    )
+    return words(registry.difference(full, small))
+
+
+def verifiers(name: str) -> list[TableRow]:
+    """By which sound bound each model of an experiment is verified, in profiles quick and paper."""
+    experiment = registry.experiment(name)
+    found: dict[str, TableRow] = {}
+    for profile in ("quick", "paper"):
+        for v in experiment.variants(profile, seed=0):
+            row = found.setdefault(v.model, {"training": song2019.NAMES[v.model]})
+            data = v.train.data.name.replace("_", " ")
+            row[f"verifier, {data}"] = song2019.verifier(v.train) or "none"
+    return list(found.values())
+
+
 def _models(found: Sequence[Leak]) -> list[str]:
     here = {leak.model for leak in found}
     return [model for model in song2019.NAMES if model in here]
@@ -210,41 +268,3 @@ def _limits(rows: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
         row[name] for row in rows for name in ("low", "high", "official") if row[name] == row[name]
     ]
     return min(46.0, *ends) - 1, max(62.0, *ends) + 1
-
-
-# -- how loose bounds are -----------------------------------------------------------------------
-
-BOUNDS: dict[str, dict[str, str]] = {
-    "intervals": {"method": "interval"},
-    "zonotope": {"method": "zonotope"},
-    "dual on intervals": {"method": "dual", "intermediate": "interval"},
-    "dual": {"method": "dual"},
-}
-
-
-def worst_margins(
-    model: nn.Module, x: Tensor, y: Tensor, *, eps: Sequence[float]
-) -> dict[str, list[float]]:
-    """Mean over the images of max over j of g_j - g_y: found by PGD, and bounded, for each eps."""
-    found: dict[str, list[float]] = {name: [] for name in ("PGD", *BOUNDS)}
-    for radius in eps:
-        g = scores.adversarial_logits(model, x, y, eps=radius, steps=20, batch_size=len(x))
-        found["PGD"].append(_largest(g - g.gather(1, y[:, None]), y))
-        for name, how in BOUNDS.items():
-            with torch.no_grad():
-                worst = bounds.worst_case_logits(model, x, y, eps=radius, **how)  # type: ignore[arg-type]
-            found[name].append(_largest(worst, y))
-    return found
-
-
-def _largest(worst: Tensor, y: Tensor) -> float:
-    return float(worst.scatter(1, y[:, None], -torch.inf).amax(1).mean())
-
-
-def margin_curves(margins: Mapping[str, Sequence[float]], eps: Sequence[float]) -> list[plot.Curve]:
-    """Curves of `worst_margins` of a quick model."""
-    evidence: dict[str, Any] = {"tier": "executed", "source": "quick"}
-    return [
-        plot.Curve(list(eps), list(m), list(m), list(m), name, model=name, **evidence)
-        for name, m in margins.items()
-    ]
