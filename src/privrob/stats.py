@@ -5,7 +5,7 @@ Where a function has no `level` given it is 0.95, the one that verdicts use.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import hypot, nan, sqrt
 from typing import Literal
 
 import numpy as np
@@ -99,6 +99,22 @@ def proportion_interval(
     _check_level(level)
     interval = stats.binomtest(int(k), int(n)).proportion_ci(level, method=method)
     return Interval(float(interval.low), float(interval.high))
+
+
+def difference_interval(
+    k: int, n: int, others_k: int, others_n: int, *, level: float = LEVEL
+) -> Interval:
+    """The interval of k/n - others_k/others_n, proportions of two separate samples, in [-1, 1].
+
+    Newcombe's (1998) from the two Wilson intervals, which keeps its coverage near 0 and 1. Raises
+    ValueError as `proportion_interval` does.
+    """
+    first = proportion_interval(k, n, level=level)
+    second = proportion_interval(others_k, others_n, level=level)
+    a, b = k / n, others_k / others_n
+    below = hypot(a - first.low, second.high - b)
+    above = hypot(first.high - a, b - second.low)
+    return Interval(a - b - below, a - b + above)
 
 
 def bootstrap_interval(

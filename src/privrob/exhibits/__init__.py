@@ -17,6 +17,16 @@ from privrob.exhibits.accounting import (
     sweep_curves,
     sweep_told,
 )
+from privrob.exhibits.adversary import (
+    class_shadow_rates,
+    knowledge,
+    knowledge_rows,
+    label_rates,
+    shadow_pairs,
+    shadow_rates,
+    show_knowledge,
+    show_other_eps,
+)
 from privrob.exhibits.blurs import nearer_readings, other_readings
 from privrob.exhibits.check import Agreement, agreement_table, agreements, images, model
 from privrob.exhibits.corruptions import (
@@ -43,6 +53,16 @@ from privrob.exhibits.figures import (
     unmeasured,
 )
 from privrob.exhibits.groups import MODELS, Estimate, Group, gather, live, pick, quick, the_quick
+from privrob.exhibits.leak_sweeps import (
+    accuracy_rows,
+    audited,
+    gap,
+    leak_lead,
+    not_attempted,
+    quick_differences,
+    show_leak_sweep,
+    told,
+)
 from privrob.exhibits.leaks import Leak, leaks
 from privrob.exhibits.leaks import stamp as leak_stamp
 from privrob.exhibits.masking import (
@@ -104,16 +124,19 @@ __all__ = [
     "Scaled",
     "accuracy",
     "accuracy_curves",
+    "accuracy_rows",
     "adjacencies_told",
     "agreement_table",
     "agreements",
     "answers",
+    "audited",
     "bands",
     "base_groups",
     "beside_one_another",
     "beside_published",
     "budgets",
     "claim",
+    "class_shadow_rates",
     "clean_anchors",
     "common",
     "concluded",
@@ -129,6 +152,7 @@ __all__ = [
     "finding",
     "findings",
     "first_to_fall",
+    "gap",
     "gap_anchors",
     "gap_curves",
     "gap_summary",
@@ -137,8 +161,12 @@ __all__ = [
     "headline",
     "held",
     "images",
+    "knowledge",
+    "knowledge_rows",
+    "label_rates",
     "ladder",
     "lead",
+    "leak_lead",
     "leak_stamp",
     "leaks",
     "live",
@@ -154,6 +182,7 @@ __all__ = [
     "model_budgets",
     "nearer_readings",
     "networks",
+    "not_attempted",
     "nulls",
     "other_adjacencies",
     "other_readings",
@@ -163,11 +192,17 @@ __all__ = [
     "pick",
     "printed",
     "quick",
+    "quick_differences",
     "said",
     "saturation",
     "sentence",
     "settings",
+    "shadow_pairs",
+    "shadow_rates",
     "show_attacks",
+    "show_knowledge",
+    "show_leak_sweep",
+    "show_other_eps",
     "show_sweep",
     "stamp",
     "stand_in_words",
@@ -189,6 +224,7 @@ __all__ = [
     "table2_variants",
     "the_quick",
     "thresholds",
+    "told",
     "unclipped",
     "unmeasured",
     "verdict_counts",

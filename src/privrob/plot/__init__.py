@@ -6,6 +6,7 @@ plot.gap_panel(bottom, gaps, anchors=[plot.Anchor(0.12, 15.4, "15.4")])
 plot.show(figure, alt="...", caption="Published and recorded: ...", stamp=stamp, data=rows)
 """
 
+from privrob.plot.chance import Column, Reached, chance_alt, chance_columns, chance_rows
 from privrob.plot.counts import budget_panel, curve_rows_over, name_ticks
 from privrob.plot.curves import (
     Anchor,
@@ -44,12 +45,14 @@ __all__ = [
     "TIERS",
     "Anchor",
     "Chance",
+    "Column",
     "Curve",
     "Dots",
     "Figure",
     "Histogram",
     "Line",
     "Mark",
+    "Reached",
     "Reference",
     "Region",
     "RocLine",
@@ -59,7 +62,10 @@ __all__ = [
     "Value",
     "accuracy_curves",
     "budget_panel",
+    "chance_alt",
+    "chance_columns",
     "chance_panel",
+    "chance_rows",
     "curve_rows",
     "curve_rows_over",
     "dot_columns",

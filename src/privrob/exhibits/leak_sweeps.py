@@ -1,0 +1,163 @@
+"""What the leak of a model hangs on: budgets, fractions, widths, sizes, the adversary's radius.
+
+A row is one setting; its values are audits of `leaks`, of every seed and tier that is there.
+"""
+
+from collections.abc import Sequence
+
+from privrob import plot, stats
+from privrob.exhibits.leaks import INFERENCES, Leak, TableRow, accuracy_cells, stamp
+from privrob.exhibits.notes import sentence
+from privrob.exhibits.tables import words
+from privrob.lab import costs, registry
+from privrob.lab.registry import Variant
+from privrob.lab.run import sizes
+from privrob.lab.spec import flat, plain
+from privrob.lab.study import recorded
+
+SCORE = "log_odds"  # orders points as the confidence does, which rounds to 1 for many of them
+ATTACKED = ("benign", "adversarial")
+PERCENT, POINTS = "accuracy (%)", "points"
+
+
+# -- values -------------------------------------------------------------------------------------
+
+
+def audited(leak: Leak, inference: str, *, row: str = "") -> plot.Reached:
+    """The held-out accuracy of an inference, beside the official one and its null; percent."""
+    a = leak.audit(inference, score=SCORE)
+    return plot.Reached(
+        row or leak.name,
+        100 * a.held_out.accuracy,
+        100 * a.interval.low,
+        100 * a.interval.high,
+        **leak.evidence,
+        chosen=100 * a.official.accuracy,
+        chance=100 * a.null.high,
+    )
+
+
+def gap(leak: Leak, kind: str) -> plot.Reached:
+    """Accuracy of members minus that of the others, on 'benign' or 'adversarial' inputs; points.
+
+    The interval is over the images of this one model.
+    """
+    members, others = leak.sides(f"correct_{kind}")
+    counts = int(members.sum()), len(members), int(others.sum()), len(others)
+    ends = stats.difference_interval(*counts)
+    value = float(members.mean() - others.mean())
+    return plot.Reached(leak.name, 100 * value, 100 * ends.low, 100 * ends.high, **leak.evidence)
+
+
+def inference_columns(shown: Sequence[Leak], *, rows: Sequence[str] = ()) -> list[plot.Column]:
+    """I_B and I_A of every model; `rows` names them where their own names would not do."""
+    names = rows or [leak.name for leak in shown]
+    return [
+        plot.Column(
+            INFERENCES[i],
+            [audited(leak, i, row=row) for leak, row in zip(shown, names, strict=True)],
+            PERCENT,
+        )
+        for i in ATTACKED
+    ]
+
+
+def gap_column(shown: Sequence[Leak]) -> plot.Column:
+    """How much better a model stands the attack on its members than on others."""
+    return plot.Column("adversarial gap", [gap(m, "adversarial") for m in shown], POINTS, rest=0.0)
+
+
+# -- what a page shows --------------------------------------------------------------------------
+
+
+def show_leak_sweep(name: str, shown: Sequence[Leak], *, title: str) -> plot.Figure:
+    """A sweep of models: I_B, I_A and the adversarial gap by setting."""
+    columns = [*inference_columns(shown), gap_column(shown)]
+    return show_columns(columns, shown, title=title, command=f"privrob run {name}")
+
+
+def show_columns(
+    columns: Sequence[plot.Column], shown: Sequence[Leak], *, title: str, command: str
+) -> plot.Figure:
+    """Columns of inference accuracies with the words that say how to read them."""
+    figure, _ = plot.chance_columns(columns)
+    caption = (
+        f"{leak_lead(shown)}: {title} Markers: thresholds from other points, with 95 % intervals over "
+        "the images. Bars: thresholds chosen on the very points. Bands: what 95 % of the bars "
+        "would not exceed if there were nothing to infer."
+    )
+    return plot.show(
+        figure,
+        alt=plot.chance_alt(columns),
+        caption=caption,
+        stamp=stamp(shown, command),
+        data=plot.chance_rows(columns),
+    )
+
+
+def leak_lead(shown: Sequence[Leak]) -> str:
+    """'Recorded and executed (quick)', as a caption begins."""
+    found = dict.fromkeys(f"{m.tier}{f' ({m.source})' if m.source else ''}" for m in shown)
+    return " and ".join(found).capitalize()
+
+
+def accuracy_rows(shown: Sequence[Leak]) -> list[TableRow]:
+    """A row for every model, once: how many members it has, its accuracies on both sides."""
+    once = {leak.row.result.key: leak for leak in shown}
+    return [
+        {"model": leak.name, "members": len(leak.sides("labels")[0])} | accuracy_cells(leak)
+        for leak in once.values()
+    ]
+
+
+def told(shown: Sequence[Leak], inference: str) -> plot.Figure:
+    """Which of the models leak more than chance explains, as a sentence."""
+    above = [leak.name for leak in shown if leak.audit(inference, score=SCORE).above_chance]
+    name, n = INFERENCES[inference], len(shown)
+    which = f": {', '.join(above)}" if above else ""
+    return sentence(
+        f"{leak_lead(shown)}: {name} lies above its band for {len(above)} of {n}{which}."
+    )
+
+
+# -- what was not run ---------------------------------------------------------------------------
+
+
+def not_attempted(*names: str) -> list[TableRow]:
+    """For each experiment: how many full-scale models are not recorded, and their hours."""
+    return [_missing(name) for name in names]
+
+
+def _missing(name: str) -> TableRow:
+    there = {row.variant.spec for row in recorded(name)}
+    wanted = registry.experiment(name).variants("paper")
+    trains = {v.train: v for v in wanted if v.spec not in there}
+    hours = sum(_minutes(v) for v in trains.values()) / 60
+    seeds = len({v.seed for v in wanted})
+    state = f"not attempted: about {hours:.0f} hours on two CPU cores" if trains else "recorded"
+    return {
+        "experiment": name,
+        "settings": len({(v.model, v.note) for v in wanted}),
+        "seeds": seeds,
+        "models that lack": len(trains),
+        "state": state,
+    }
+
+
+def quick_differences(name: str) -> plot.Figure:
+    """Where profile quick differs from the paper's, for the first PGD model of an experiment."""
+    flats = {}
+    for profile in ("paper", "quick"):
+        variants = registry.experiment(name).variants(profile, seed=registry.LIVE_SEED)
+        first = next(v for v in variants if v.model == "pgd")
+        flats[profile] = dict(flat(plain(first.spec, labels=False)))
+    settings = dict.fromkeys(s for values in flats.values() for s in values)
+    rows = [
+        {"setting": s} | {profile: values.get(s) for profile, values in flats.items()}
+        for s in settings
+    ]
+    return words([row for row in rows if str(row["paper"]) != str(row["quick"])])
+
+
+def _minutes(variant: Variant) -> float:
+    return costs.minutes(variant.train, images=sizes(variant.train.data))
