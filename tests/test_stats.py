@@ -109,6 +109,21 @@ def test_exact_interval_is_clopper_pearson():
     assert stats.proportion_interval(40, 40).high == 1
 
 
+def test_difference_interval_is_newcombes():
+    # His example: 56 of 70 against 48 of 80, method 10.
+    interval = stats.difference_interval(56, 70, 48, 80)
+    assert (interval.low, interval.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    turned = stats.difference_interval(48, 80, 56, 70)
+    assert (turned.low, turned.high) == pytest.approx((-interval.high, -interval.low))
+
+
+def test_difference_interval_covers_near_the_end(rng):
+    a, b = rng.binomial(200, 0.99, 2000), rng.binomial(100, 0.93, 2000)
+    found = [stats.difference_interval(int(k), 200, int(m), 100) for k, m in zip(a, b, strict=True)]
+    covered = np.mean([i.low <= 0.06 <= i.high for i in found])
+    assert 0.93 <= covered <= 0.975
+
+
 # -- bootstrap ----------------------------------------------------------------------------------
 
 
@@ -163,6 +178,7 @@ def test_bootstrap_at_the_rim():
         (lambda: stats.seed_summary([1.0, 2.0], level=1.0), "level .* got 1.0"),
         (lambda: stats.proportion_interval(5, 4), "got k = 5, n = 4"),
         (lambda: stats.proportion_interval(0, 0), "got k = 0, n = 0"),
+        (lambda: stats.difference_interval(1, 2, 3, 2), "got k = 3, n = 2"),
         (lambda: stats.accuracy_contrast([0.5], [0.5]), "masks of bool, got float64"),
         (
             lambda: stats.bootstrap_interval([1.0, 2.0], np.mean, level=0.9, resamples=0, seed=0),

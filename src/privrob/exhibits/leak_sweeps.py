@@ -18,6 +18,11 @@ from privrob.lab.study import recorded
 SCORE = "log_odds"  # orders points as the confidence does, which rounds to 1 for many of them
 ATTACKED = ("benign", "adversarial")
 PERCENT, POINTS = "accuracy (%)", "points"
+_READ = (
+    "Markers: thresholds from other points, with 95 % intervals over the images. Bars: thresholds "
+    "chosen on the very points. Bands: what 95 % of the bars would not exceed if there were "
+    "nothing to infer."
+)
 
 
 # -- values -------------------------------------------------------------------------------------
@@ -81,11 +86,7 @@ def show_columns(
 ) -> plot.Figure:
     """Columns of inference accuracies with the words that say how to read them."""
     figure, _ = plot.chance_columns(columns)
-    caption = (
-        f"{leak_lead(shown)}: {title} Markers: thresholds from other points, with 95 % intervals over "
-        "the images. Bars: thresholds chosen on the very points. Bands: what 95 % of the bars "
-        "would not exceed if there were nothing to infer."
-    )
+    caption = f"{leak_lead(shown)}: {title} {_READ}"
     return plot.show(
         figure,
         alt=plot.chance_alt(columns),

@@ -1,0 +1,55 @@
+"""The sweeps of song2019: quick ones are parts of the full ones, and share what models they can."""
+
+import pytest
+
+from privrob.lab import registry, song2019
+from privrob.lab import song_experiments as song
+from privrob.lab.run import key_of
+
+SWEEPS = ("budget", "generalisation", "capacity", "size", "other-eps", "halves")
+
+
+def variants(name, profile):
+    return registry.experiment(f"song2019/{name}").variants(profile, seed=0)
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_quick_settings_are_among_the_full_ones(name):
+    full, few = ([(v.model, v.note) for v in variants(name, p)] for p in ("paper", "quick"))
+    assert few
+    assert [setting for setting in full if setting in few] == few
+
+
+@pytest.mark.parametrize("profile", ["paper", "quick"])
+def test_sweeps_share_the_models_of_the_seven(profile):
+    base = {v.model: key_of(v.spec) for v in variants("yale-membership", profile)}
+    shared = {
+        ("budget", "eps 8/255"): ["pgd"],
+        ("generalisation", "fraction 0"): ["natural"],
+        ("generalisation", "fraction 1"): ["pgd"],
+        ("capacity", "width x 1"): ["natural", "pgd"],
+        ("size", "images x 1"): ["natural", "pgd"],
+        ("other-eps", "attack eps x 1"): ["natural", "pgd"],
+    }
+    for (name, note), models in shared.items():
+        found = {v.model: key_of(v.spec) for v in variants(name, profile) if v.note == note}
+        assert found == {m: base[m] for m in models}
+
+
+def test_few_new_models_are_trained_in_quick():
+    base = {key_of(v.train) for v in variants("yale-membership", "quick")}
+    trained = {name: {key_of(v.train) for v in variants(name, "quick")} - base for name in SWEEPS}
+    assert {name: len(keys) for name, keys in trained.items()} == {
+        "budget": 1,
+        "generalisation": 1,
+        "capacity": 2,
+        "size": 2,
+        "other-eps": 0,
+        "halves": 2 * song.FEW_HALVES,
+    }
+
+
+def test_the_first_two_halves_are_a_pair():
+    data = {v.note: v.train.data for v in variants("halves", "quick") if v.model == "pgd"}
+    assert {d.models for d in data.values()} == {song2019.HALVES}
+    assert sorted(d.half for d in data.values()) == [0, 1]
