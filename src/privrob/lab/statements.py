@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
+from functools import cache
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ class Claim:
     that the whole claim is our 'check', of which the paper says nothing. `sets` are the numbers of
     `members` and `nonmembers` behind an inference accuracy. `variants` names what of an experiment
     with several DP-SGD models the measure reads: it finds them under these notes, in this order,
-    beside 'sgd'; of a single one it reads a pair as ever.
+    beside 'sgd'; of a single one it reads a pair as ever. A measure whose arguments name models
+    (`baseline`, `model`, `models`) reads those of the same seed.
     """
 
     id: str
@@ -121,7 +123,8 @@ class Claim:
         """The models whose records the measure reads."""
         if self.variants and len(self.variants) > 1:
             return ("sgd", *self.variants)
-        return (self.arguments["model"],) if "model" in self.arguments else MODELS
+        named = [self.arguments[name] for name in _NAMING if name in self.arguments]
+        return tuple(m for n in named for m in ([n] if isinstance(n, str) else n)) or MODELS
 
     def role(self, model: str, note: str) -> str | None:
         """The name under which the measure reads a run of `model` and `note`; None if it does not.
@@ -135,6 +138,7 @@ class Claim:
         return name if name in self.models else None
 
 
+_NAMING = ("baseline", "model", "models")  # the arguments of a measure that name its models
 _AUTHORS = {None: "in our words", CHECK: "our check, not printed"}
 
 # Of each kind: what published is, the fields that a measured claim needs and that one without a
@@ -217,14 +221,26 @@ def _check_measure(claim: Claim) -> None:
         inspect.signature(functions[claim.measure]).bind({}, **claim.arguments)
     except TypeError as error:
         raise ValueError(f"measure {claim.measure}: {error}") from error
-    if claim.kind != "derived":
-        known("model", claim.arguments.get("model", MODELS[0]), MODELS)
     if claim.experiment is not None:
         known("experiment", claim.experiment, registry.EXPERIMENTS)
+        _check_models(claim)
     if claim.variants is not None:
         notes = {v.note for v in registry.experiment(claim.experiment or "").variants("paper")}
         for note in claim.variants:
             known("variants", note, notes)
+
+
+def _check_models(claim: Claim) -> None:
+    """The models that a measure names by itself are of the experiment, as variants are."""
+    there = _models_of(claim.experiment or "")
+    for model in () if claim.variants else claim.models:
+        known("model", model, there)
+
+
+@cache
+def _models_of(experiment: str) -> tuple[str, ...]:
+    every = registry.experiment(experiment).variants("paper", seed=registry.LIVE_SEED)
+    return tuple(dict.fromkeys(v.model for v in every))
 
 
 def load(folder: Path | None = None) -> list[Claim]:

@@ -1,8 +1,9 @@
-"""What claims measure: one number each, from the records of an SGD and a DP-SGD model.
+"""What claims measure: one number each, from the records of models that are compared.
 
-A `Pair` maps 'sgd' and 'dpsgd' to the arrays of their records (`tasks` says what is in them).
+A `Pair` maps names of models ('sgd' and 'dpsgd', or 'natural', 'pgd' and others) to the arrays of
+their records (`tasks` says what is in them).
 Percentages and points are out of 100. A measure uses what a record says of each image through
-means over the last axis, the test images, and in no other way: so all resamples are one product.
+means over the last axis, its images, and in no other way: so all resamples are one product.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from privrob.lab.measures import attacks, corruptions, geometry, masking, steps, sweeps
+from privrob.lab.measures import (
+    attacks,
+    corruptions,
+    geometry,
+    masking,
+    membership,
+    steps,
+    sweeps,
+)
 from privrob.lab.measures.attacks import (
     clean_accuracy,
     clean_gap,
@@ -77,7 +86,7 @@ __all__ = [
     "settled",
 ]
 
-_DOMAINS = (attacks, corruptions, geometry, masking, steps, sweeps)
+_DOMAINS = (attacks, corruptions, geometry, masking, membership, steps, sweeps)
 MEASURES: dict[str, Callable[..., Number]] = {
     f.__name__: f for domain in _DOMAINS for f in domain.ALL
 }

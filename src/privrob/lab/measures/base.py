@@ -1,4 +1,4 @@
-"""The records of a pair of models as measures read them, and their resamples over images."""
+"""The records of models as measures read them, and their resamples over images."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -23,7 +23,9 @@ class MeasureError(ValueError):
 
 Feature = Callable[[Arrays], NDArray[Any]]
 FEATURES: dict[str, tuple[tuple[str, ...], Feature]] = {}
-_NOT_OF_TEST_IMAGES = ("correct_train", "stand_in")
+_APART = ("correct_train", "stand_in")  # no measure reads them image by image
+_SIDES = ("test", "training")  # images that are drawn apart
+_OF_MEMBERS = "_train"  # how the name of a mask or feature of training images ends
 
 
 def feature(*needs: str) -> Callable[[Feature], Feature]:
@@ -53,7 +55,7 @@ def never_fooled(record: Arrays) -> NDArray[Any]:
 
 def _features(record: Arrays) -> dict[str, NDArray[Any]]:
     """Everything of a record that has a number an image: its masks, and what they give."""
-    masks = {n: a for n, a in record.items() if a.dtype == bool and n not in _NOT_OF_TEST_IMAGES}
+    masks = {n: a for n, a in record.items() if a.dtype == bool and n not in _APART}
     return masks | {
         name: function(record)
         for name, (needs, function) in FEATURES.items()
@@ -62,13 +64,13 @@ def _features(record: Arrays) -> dict[str, NDArray[Any]]:
 
 
 def mean(pair: Pair, model: str, name: str) -> NDArray[Any]:
-    """The mean of a feature over the test images: (N,) -> (), (E, N) -> (E,)."""
+    """The mean of a feature over its images: (N,) -> (), (E, N) -> (E,)."""
     record = pair[model]
     return np.asarray((record[name] if name in record else FEATURES[name][1](record)).mean(-1))
 
 
 def percent(pair: Pair, model: str, mask: str) -> NDArray[Any]:
-    """Percent of the test images: (N,) -> (), (E, N) -> (E,); leading axes are kept."""
+    """Percent of a mask's images: (N,) -> (), (E, N) -> (E,); leading axes are kept."""
     return 100 * mean(pair, model, mask)
 
 
@@ -98,26 +100,50 @@ def at(pair: Pair, name: str, value: float) -> int:
 
 
 def images(pair: Pair) -> int:
-    """The number of test images, which must be the same for both models."""
-    sizes = {mask.shape[-1] for record in pair.values() for mask in _features(record).values()}
-    if len(sizes) != 1:
-        raise ValueError(f"the models of a pair need the same test images, got {sorted(sizes)}")
-    return sizes.pop()
+    """The number of test images, which must be the same for all models."""
+    return _count(_by_side(pair)[0], 0)
 
 
 def resampled(pair: Pair) -> Pair:
-    """The pair under `RESAMPLES` draws of its images, the same images for both models.
+    """The pair under `RESAMPLES` draws of its images, the same images for all models.
 
     Each mask (..., N) becomes its shares (R, ..., 1), in which every measure reads the same.
+    Masks and features of training images, whose names end in '_train', are drawn by themselves:
+    members and non-members are two samples.
     """
-    counts = _counts(images(pair))
-    return {m: {**record, **_shares(_features(record), counts)} for m, record in pair.items()}
+    drawn: dict[str, dict[str, NDArray[Any]]] = {model: dict(pair[model]) for model in pair}
+    for side, found in enumerate(_by_side(pair)):
+        if side == 0 or any(found.values()):
+            counts = _counts(_count(found, side), side)
+            for model, masks in found.items():
+                drawn[model] |= _shares(masks, counts)
+    return drawn
 
 
-@lru_cache(maxsize=1)
-def _counts(n: int) -> NDArray[np.float32]:
-    """How often each of n images is in each resample, (R, n); always the same draws."""
-    rng = np.random.default_rng(0)
+def _by_side(pair: Pair) -> tuple[dict[str, dict[str, NDArray[Any]]], ...]:
+    """What each model has of the test images, and what it has of the training images."""
+    every = {model: _features(record) for model, record in pair.items()}
+    return tuple(
+        {
+            model: {n: a for n, a in found.items() if n.endswith(_OF_MEMBERS) == members}
+            for model, found in every.items()
+        }
+        for members in (False, True)
+    )
+
+
+def _count(found: Mapping[str, Arrays], side: int) -> int:
+    sizes = {mask.shape[-1] for masks in found.values() for mask in masks.values()}
+    if len(sizes) != 1:
+        kind = _SIDES[side]
+        raise ValueError(f"the models of a pair need the same {kind} images, got {sorted(sizes)}")
+    return sizes.pop()
+
+
+@lru_cache(maxsize=2)
+def _counts(n: int, side: int = 0) -> NDArray[np.float32]:
+    """How often each of n images is in each resample, (R, n); always the same draws of a side."""
+    rng = np.random.default_rng(side)
     draw = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(RESAMPLES))
     return np.stack([counts.astype(np.float32) for counts in draw])
 
