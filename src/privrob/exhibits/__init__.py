@@ -5,7 +5,17 @@ plot.accuracy_curves(top, exhibits.accuracy_curves(groups), anchors=exhibits.cle
 plot.show(figure, ..., stamp=exhibits.stamp(groups, command))
 """
 
-from privrob.exhibits import answers, controls, defences, looseness, losses, nulls, thresholds
+from privrob.exhibits import (
+    answers,
+    contributions,
+    controls,
+    defences,
+    looseness,
+    losses,
+    nulls,
+    outputs,
+    thresholds,
+)
 from privrob.exhibits.accounting import (
     POISSON,
     adjacencies_told,
@@ -142,6 +152,7 @@ __all__ = [
     "concluded",
     "confidence_margin",
     "contradictions",
+    "contributions",
     "controls",
     "corruption_agreements",
     "corruption_gallery",
@@ -186,6 +197,7 @@ __all__ = [
     "nulls",
     "other_adjacencies",
     "other_readings",
+    "outputs",
     "over",
     "paper_training",
     "pgd_variants",
