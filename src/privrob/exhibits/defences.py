@@ -96,9 +96,10 @@ def accuracies(found: Sequence[Leak]) -> list[TableRow]:
 
 
 def _accuracies(model: str, found: Sequence[Leak]) -> list[TableRow]:
-    cells = {name: _published(model, quantity) for name, quantity in _ACCURACIES.items()}
+    cells: TableRow = {name: _published(model, q) for name, q in _ACCURACIES.items()}
+    head: TableRow = {"training": song2019.NAMES[model], "evidence": "stored outputs"}
     return [
-        {"training": song2019.NAMES[model], "evidence": "stored outputs"} | cells,
+        head | cells,
         *(_head(leak) | leaks.accuracy_cells(leak) for leak in found if leak.model == model),
     ]
 
@@ -253,8 +254,8 @@ def _dot_row(leak: Leak, kind: str) -> TableRow:
 
 
 def _column(kind: str, rows: Sequence[Mapping[str, Any]], leak: Leak) -> plot.Dots:
-    series = [[row[name] for row in rows] for name in ("held out", "low", "high")]
-    return plot.Dots(leaks.INFERENCES[kind], *series, **leak.evidence)
+    mean, low, high = ([row[name] for row in rows] for name in ("held out", "low", "high"))
+    return plot.Dots(leaks.INFERENCES[kind], mean, low, high, **leak.evidence)
 
 
 def _official(ax: Any, rows: Sequence[Mapping[str, Any]]) -> None:
