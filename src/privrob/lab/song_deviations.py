@@ -29,7 +29,7 @@ DEVIATIONS = (
     ),
     Deviation(
         "batches",
-        "each script its own order",
+        "not compared",
         "shuffled anew in every epoch; the last epoch is cut at the number of updates",
     ),
     Deviation(
@@ -43,16 +43,16 @@ DEVIATIONS = (
         "computed again in every step of the walk",
         "computed once before the walk: the same values",
     ),
-    Deviation("duality: NaN gradients", "set to 0", "set to 0, before the norm is clipped"),
+    Deviation("duality: NaN gradients", "set to 0; norm clipped", "set to 0 before it is clipped"),
     Deviation(
         "duality: initial weights",
-        "convolutions as here; dense layers by PyTorch's default",
+        "convolutions as here; for dense layers their code says nothing",
         "dense layers as in the TensorFlow code, one rule for all networks",
     ),
     Deviation(
         "duality: random projections",
-        "vectors drawn layer by layer",
-        "the same vectors carried forward in one stream",
+        "Cauchy vectors at each layer",
+        "the vectors of all layers carried forward in one stream",
     ),
     Deviation(
         "abstract: growth of the box",
