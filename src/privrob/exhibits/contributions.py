@@ -6,12 +6,12 @@ from matplotlib.axes import Axes
 
 from privrob import plot
 from privrob.exhibits.leaks import INFERENCES, Leak
-from privrob.exhibits.outputs import LETTERS, ROBUST, SETS, contrast, entries, sizes, stored
+from privrob.exhibits.outputs import LETTERS, ROBUST, SCORE, SETS, contrast, entries, sizes, stored
 from privrob.lab import registry, song2019
 from privrob.lab.arithmetic import chance
 from privrob.lab.claims import Entry
-from privrob.plot.style import INK, label_axes, style
-from privrob.plot.tiers import tier
+from privrob.plot.style import INK, PAPER, label_axes, style
+from privrob.plot.tiers import HOLLOW, tier
 
 TableRow = dict[str, object]
 _WORDS = {"natural": "natural", **{m: song2019.NAMES[m] for m in ROBUST}, "all": "all of them"}
@@ -115,54 +115,76 @@ def _planned(model: str) -> TableRow:
 # -- the figure ---------------------------------------------------------------------------------
 
 
+SHORT = {m: {"pgd": "PGD", "ibp": "IBP"}.get(m, m) for m in song2019.NAMES}
 Point = tuple[str, str, float, str, str]  # (model, 'I_A', percent, tier, source)
 
 
-def points(name: str, leaks: Sequence[Leak] = ()) -> list[Point]:
-    """The inference accuracies of a data set: stored outputs, if `name` is of `SETS`, and ours."""
-    found: list[Point] = []
-    for model, row in stored(name).items() if name in SETS else ():
-        found += [(model, word, row[a], "published", "") for a, word in LETTERS.items()]
-    for leak in leaks:
-        for inference, word in INFERENCES.items():
-            if leak.has(inference):
-                value = 100 * leak.audit(inference, score="confidence").official.accuracy
-                found.append((leak.model, word, value, leak.tier, leak.source))
-    return found
+def places(leaks: Sequence[Leak]) -> list[tuple[str, list[Point], float]]:
+    """The panels: a title, its points, and what 95 % of scores that know nothing stay below.
+
+    One for each data set, our records among the stored outputs of theirs, and one for the small
+    models.
+    """
+    recorded = [k for k in leaks if not k.source]
+    small = [k for k in leaks if k.source]
+    panels = [
+        (title, _stored(name) + (_own(recorded) if name == "yale" else []), _most(**sizes(name)))
+        for name, title in SETS.items()
+    ]
+    if small:
+        inside, outside = small[0].sides("labels")
+        most = _most(members=len(inside), nonmembers=len(outside))
+        panels.append(("drawn faces (quick)", _own(small), most))
+    return panels
+
+
+def _most(*, members: int, nonmembers: int) -> float:
+    return chance(members=members, nonmembers=nonmembers).most
+
+
+def _stored(name: str) -> list[Point]:
+    return [
+        (model, word, row[attack], "published", "")
+        for model, row in stored(name).items()
+        for attack, word in LETTERS.items()
+    ]
+
+
+def _own(leaks: Sequence[Leak]) -> list[Point]:
+    return [
+        (leak.model, word, 100 * found.official.accuracy, leak.tier, leak.source)
+        for leak in leaks
+        for inference, word in INFERENCES.items()
+        if leak.has(inference)
+        for found in [leak.audit(inference, score=SCORE)]
+    ]
 
 
 def draw(ax: Axes, title: str, shown: Sequence[Point], most: float) -> list[TableRow]:
-    """Draw the points by model, above the band up to `most` that chance gives; returns the data."""
-    models = [m for m in song2019.NAMES if any(p[0] == m for p in shown)]
-    kinds = list(dict.fromkeys((p[3], p[1]) for p in shown))
+    """Draw the points by model, above the band up to `most` that chance gives; returns the data.
+
+    All panels of a figure share their models, so each has a place for all seven.
+    """
+    models, kinds = list(song2019.NAMES), list(dict.fromkeys((p[3], p[1]) for p in shown))
     with style():
-        label_axes(ax, y="accuracy (%)")
-        ax.set_title(title, loc="left", pad=8)
+        label_axes(ax, y=f"{title}: inference accuracy (%)")
         ax.axhspan(50, most, color=INK, alpha=0.12, linewidth=0)
         for model, word, value, kind, source in shown:
-            look = tier(kind)
-            shift = 0.7 * ((kinds.index((kind, word)) + 0.5) / len(kinds) - 0.5)
-            at = models.index(model) + shift
-            face = "none" if source == "quick" else look.colour
-            ax.plot(at, value, look.marker, color=look.colour, mfc=face, markersize=6)
+            look, place = tier(kind), (kinds.index((kind, word)) + 0.5) / len(kinds)
+            at = models.index(model) + 0.7 * (place - 0.5)
+            face = PAPER if source == HOLLOW else look.colour
+            ax.plot(at, value, look.marker, color=look.colour, mfc=face, mew=1.4)
             ax.annotate(word[-1], (at, value), (0, 6), textcoords="offset points", ha="center")
         ax.set_xlim(-0.6, len(models) - 0.4)
-        ax.set_ylim(49, max(p[2] for p in shown) + 5)
-        ax.set_xticks(range(len(models)), [_short(m) for m in models])
+        ax.set_ylim(49, max(p[2] for p in shown) + 6)
+        ax.set_xticks(range(len(models)), [SHORT[m] for m in models])
     names = ("model", "inference", "accuracy_percent", "tier", "source")
     return [{"panel": title} | dict(zip(names, p, strict=True)) for p in shown]
 
 
-def _short(model: str) -> str:
-    return {"natural": "natural", "pgd": "PGD"}.get(model, model)
-
-
-def chance_of(name: str, leaks: Sequence[Leak] = ()) -> float:
-    """What 95 % of scores that know nothing stay below, percent, by the numbers of points."""
-    if name in SETS:
-        return chance(**sizes(name)).most
-    inside, outside = leaks[0].sides("labels")
-    return chance(members=len(inside), nonmembers=len(outside)).most
+def key() -> str:
+    """The short names of a figure, spelled out."""
+    return ", ".join(f"{SHORT[m]}: {_WORDS[m]}" for m in ROBUST if SHORT[m] != _WORDS[m])
 
 
 def alt(title: str, shown: Sequence[Point]) -> str:
