@@ -98,6 +98,8 @@ def accuracies(found: Sequence[Leak]) -> list[TableRow]:
 def _accuracies(model: str, found: Sequence[Leak]) -> list[TableRow]:
     cells: TableRow = {name: _published(model, q) for name, q in _ACCURACIES.items()}
     head: TableRow = {"training": song2019.NAMES[model], "evidence": "stored outputs"}
+    cells: TableRow
+    cells = {name: _published(model, quantity) for name, quantity in _ACCURACIES.items()}
     return [
         head | cells,
         *(_head(leak) | leaks.accuracy_cells(leak) for leak in found if leak.model == model),
@@ -220,6 +222,7 @@ def inference_dots(
 ) -> tuple[Any, ...]:
     """(figure, alt text, rows): a panel a kind, the held-out accuracy, its interval, chance.
 
+    A row stays empty where a model has no such scores.
     The bar is what chance gives the official accuracy in 95 of 100 cases, the tick that accuracy.
     """
     names, rows, columns = [leak.name for leak in found], list[TableRow](), []
@@ -233,12 +236,13 @@ def inference_dots(
         ax.set_xlim(*_limits(rows))
         ax.set_xticks((50, 60, 70), labels=("50", "60", "70"))
     axes[len(axes) // 2].set_xlabel("inference accuracy (%)")
+    known = [row for row in rows if row["official"] == row["official"]]  # not NaN
     alt = "; ".join(
         f"{row['training']}, {row['inference']}: {row['official']:.1f} %, chance up to "
         f"{row['chance, 95 %']:.1f} %, held out {row['held out']:.1f} %"
-        for row in rows
+        for row in known
     )
-    return figure, f"Accuracy of membership inference. {alt}.", rows
+    return figure, f"Accuracy of membership inference. {alt}.", known
 
 
 def _dot_row(leak: Leak, kind: str) -> TableRow:
@@ -265,7 +269,6 @@ def _official(ax: Any, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _limits(rows: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    ends = [
-        row[name] for row in rows for name in ("low", "high", "official") if row[name] == row[name]
-    ]
+    values = (row[name] for row in rows for name in ("low", "high", "official"))
+    ends = [value for value in values if value == value]  # not NaN
     return min(46.0, *ends) - 1, max(62.0, *ends) + 1

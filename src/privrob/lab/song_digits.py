@@ -21,7 +21,7 @@ from privrob.lab.spec import (
 )
 
 NAMES = ("natural", *song.VERIFIABLE)
-DIGITS = Data(name="digits", train=None, test=None)
+DIGITS = Data(name="digits", train=300, test=None)  # of more, members are like others
 NETWORK = Model(name="digits_vgg", width=1.0, hidden=(64, 32), normalize=False)
 EPS = song.EPS_OF["digits"]
 UPDATES, BATCH, LR = 400, 50, 1e-3

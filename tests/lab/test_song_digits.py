@@ -1,0 +1,50 @@
+"""song2019's verifiable defences in profile quick: on digits, by recipes that keep the authors'."""
+
+import pytest
+
+from privrob.lab import registry, song2019, song_digits
+from privrob.lab.spec import Abstract, Dual, Interval
+
+
+def test_faces_have_the_empirical_defences_and_digits_the_verifiable_ones():
+    def models(name):
+        return {v.model: v.train.data.name for v in registry.experiment(name).variants("quick")}
+
+    empirical = ("natural", *song2019.EMPIRICAL)
+    assert models("song2019/yale-membership") == dict.fromkeys(empirical, "faces")
+    assert models("song2019/verifiable") == dict.fromkeys(song_digits.NAMES, "digits")
+
+
+def test_paper_models_are_those_of_the_other_experiment():
+    def specs(name):
+        return {v.model: v.spec for v in registry.experiment(name).variants("paper", seed=0)}
+
+    seven, four = specs("song2019/yale-membership"), specs("song2019/verifiable")
+    assert four == {name: seven[name] for name in song_digits.NAMES}
+
+
+def test_a_defence_is_refused_where_it_learns_nothing():
+    with pytest.raises(ValueError, match="no quick training of 'ibp' on faces"):
+        song2019.faces("ibp", seed=0)
+    with pytest.raises(ValueError, match="no defence 'pgd' on digits; there are natural, dual"):
+        song_digits.digits("pgd", seed=0)
+
+
+def test_every_verifiable_recipe_ends_at_the_radius_it_is_verified_with():
+    kinds = {"dual": Dual, "abs": Abstract, "ibp": Interval}
+    for name, kind in kinds.items():
+        t = song_digits.digits(name, seed=0).training
+        assert type(t.defence) is kind
+        assert t.defence.eps.high == song2019.EPS_OF["digits"]
+        assert t.defence.eps.end < t.updates
+
+
+def test_exact_dual_bounds_verify_small_networks_alone():
+    assert song2019.verifier(song_digits.digits("dual", seed=0)) == "dual"
+    assert song2019.verifier(song2019.yale("dual", seed=0)) == "crown-interval"
+    assert song2019.verifier(song_digits.digits("natural", seed=0)) == ""
+
+
+def test_sizes_are_those_of_the_data():
+    data = song_digits.DIGITS
+    assert song2019.SIZES["digits"][0] == data.train
