@@ -96,12 +96,10 @@ def accuracies(found: Sequence[Leak]) -> list[TableRow]:
 
 
 def _accuracies(model: str, found: Sequence[Leak]) -> list[TableRow]:
-    cells: TableRow = {name: _published(model, q) for name, q in _ACCURACIES.items()}
-    head: TableRow = {"training": song2019.NAMES[model], "evidence": "stored outputs"}
     cells: TableRow
     cells = {name: _published(model, quantity) for name, quantity in _ACCURACIES.items()}
     return [
-        head | cells,
+        {"training": song2019.NAMES[model], "evidence": "stored outputs"} | cells,
         *(_head(leak) | leaks.accuracy_cells(leak) for leak in found if leak.model == model),
     ]
 
