@@ -202,7 +202,7 @@ def test_nothing_is_told_from_nothing():
 
 def test_closed_forms_stand_beside_deals():
     row = nulls.closed_form_rows([leak()])[0]
-    assert row["members and others"] == "80 and 60"
+    assert row["points"] == "80 and 60"
     expected = 100 * threshold.closed_form_null(80, 60).high
     assert row["closed form:\n95 %"].mean == pytest.approx(expected)
     assert row["dealt anew:\n95 %"].mean == pytest.approx(expected, abs=1.5)

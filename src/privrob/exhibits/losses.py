@@ -135,9 +135,9 @@ def distances(leak: Leak) -> dict[str, tuple[float, threshold.Null]]:
 
 
 NAMES = {
-    "advantage": "advantage, points",
-    "auc": "area under ROC, %",
-    "jensen_shannon": "Jensen-Shannon, hundredths of a bit",
+    "advantage": "advantage (points)",
+    "auc": "area under ROC (%)",
+    "jensen_shannon": "Jensen-Shannon (bits/100)",
 }
 
 

@@ -66,7 +66,7 @@ def chance(leak: Leak, inference: str) -> plot.Chance:
         (100 * grid).tolist(),
         (chance_density(grid, len(inside), len(outside)) / 100).tolist(),
         [plot.Line(100 * v, f"{word} {100 * v:.1f}") for word, v in marks.items()],
-        f"{leak.name}, {INFERENCES[inference]}: share of deals (%)",
+        f"{described(leak)}, {INFERENCES[inference]}: share of deals (%)",
         **leak.evidence,
     )
 
@@ -100,7 +100,7 @@ def closed_form_rows(leaks: Sequence[Leak]) -> list[TableRow]:
             theory = threshold.closed_form_null(a.members, a.nonmembers)
             row: TableRow = {
                 "model": f"{described(leak)}, {INFERENCES[inference]}",
-                "members and others": f"{a.members} and {a.nonmembers}",
+                "points": f"{a.members} and {a.nonmembers}",
             }
             for word, null in (("dealt anew", a.null), ("closed form", theory)):
                 row[f"{word}:\nmean"] = plot.Value(100 * null.mean, **leak.evidence)
@@ -168,8 +168,9 @@ def nothing_told(found: Nothing) -> str:
     one, classes = (float(v.mean()) - 50 for v in (found.official, found.by_class))
     top = float(np.quantile(found.official, 0.95)) - 50
     held = float(found.held_out.mean()) - 50
+    sign = "\N{MINUS SIGN}" if round(held, 1) < 0 else ""
     return (
         f"Told from {found.points} points by {found.points}, nothing leaks {one:.1f} points on "
         f"average and {top:.1f} in one split of twenty, by the official rule; {classes:.1f} on "
-        f"average with a threshold for each class; {held:+.1f} held out."
+        f"average with a threshold for each class; {sign}{abs(held):.1f} held out."
     )

@@ -39,7 +39,7 @@ def score_sides(leak: Leak, inference: str) -> plot.Sides:
     pooled = np.concatenate([inside, outside])
     edges = np.linspace(floor(pooled.min()), ceil(pooled.max()), BINS + 1)
     members, nonmembers = (shares(side, edges).tolist() for side in (inside, outside))
-    title = f"{leak.name}, {inference} inputs ({INFERENCES[inference]}): points (%)"
+    title = f"{described(leak)}, {inference} ({INFERENCES[inference]}): points (%)"
     return plot.Sides(edges.tolist(), members, nonmembers, title, **leak.evidence)
 
 

@@ -218,7 +218,7 @@ class RocLine:
 def roc_panel(ax: Axes, curves: Sequence[RocLine], *, at: float) -> None:
     """Draw ROC curves on logarithmic axes, guessing dotted, the rate `at` (percent) marked.
 
-    Dashes tell the curves apart; what has no true positive lies below the panel.
+    Dashes tell the curves of a tier apart; what has no true positive lies below the panel.
     """
     dashes = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.4, 1, 1.4)))
     least = min(min(c.fpr) for c in curves)
@@ -231,8 +231,9 @@ def roc_panel(ax: Axes, curves: Sequence[RocLine], *, at: float) -> None:
         ax.plot([least, 100], [least, 100], color=INK, linewidth=1.0, linestyle=(0, (1, 2)),
                 alpha=0.7, label="guessing")  # fmt: skip
         ax.axvline(at, color=INK, linewidth=1.0, alpha=0.4)
-        for i, c in enumerate(curves):
+        for c in curves:
             look = tier(c.tier)
+            i = [other for other in curves if other.tier == c.tier].index(c)
             (line,) = ax.plot(c.fpr, c.tpr, color=look.colour, linestyle=dashes[i % len(dashes)])
             face = PAPER if c.source == HOLLOW else look.colour
             line.set(marker=look.marker, markevery=(2 * i, 12), markerfacecolor=face, label=c.label)
