@@ -34,6 +34,7 @@ def test_a_sweep_shows_every_model_under_its_tier():
 def test_a_model_of_several_sweeps_has_one_row():
     twice = [drawn(0, note="eps 8/255", key="k"), drawn(0, note="width x 1", key="k"), drawn(1)]
     rows = exhibits.accuracy_rows(twice)
+    assert [row["model"] for row in rows] == ["PGD, eps 8/255", "PGD"]
     assert [row["members"] for row in rows] == [90, 90]
     members, others = twice[2].accuracy("benign")
     assert rows[1]["members,\nbenign"].mean == members
@@ -43,15 +44,18 @@ def test_a_model_of_several_sweeps_has_one_row():
 def test_the_sentence_names_those_above_their_band():
     loud, silent = drawn(0, shift=3, note="loud"), drawn(1, shift=0, note="silent")
     assert silent.audit("benign", score="log_odds").above_chance is False
-    told = exhibits.told([loud, silent], "benign").text
-    assert told == "Executed (quick): I_B lies above its band for 1 of 2: PGD, loud."
+    also = drawn(2, shift=3, note="also")
+    told = exhibits.told([loud, silent, also, loud], "benign").text
+    assert told == "Executed (quick): I_B lies above its band for 2 of 3: PGD, loud; PGD, also."
+    none = exhibits.told([silent], "benign").text
+    assert none == "Executed (quick): I_B lies above its band for 0 of 1."
 
 
 def test_what_was_not_run_has_its_hours(tmp_path, monkeypatch):
     monkeypatch.setenv("PRIVROB_RECORDS", str(tmp_path))
     wanted = registry.experiment("song2019/budget").variants("paper")
     (row,) = exhibits.not_attempted("song2019/budget")
-    assert row["settings"] * row["seeds"] == row["models that lack"] == len(wanted)
+    assert row["settings"] * row["seeds"] == row["models lacking"] == len(wanted)
     assert row["state"].startswith("not attempted: about ")
 
 

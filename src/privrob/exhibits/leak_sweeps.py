@@ -104,18 +104,26 @@ def leak_lead(shown: Sequence[Leak]) -> str:
 
 def accuracy_rows(shown: Sequence[Leak]) -> list[TableRow]:
     """A row for every model, once: how many members it has, its accuracies on both sides."""
-    once = {leak.row.result.key: leak for leak in shown}
     return [
         {"model": leak.name, "members": len(leak.sides("labels")[0])} | accuracy_cells(leak)
-        for leak in once.values()
+        for leak in once(shown)
     ]
+
+
+def once(shown: Sequence[Leak]) -> list[Leak]:
+    """Every model once, by the name that it has first: sweeps share models."""
+    found: dict[str, Leak] = {}
+    for leak in shown:
+        found.setdefault(leak.row.result.key, leak)
+    return list(found.values())
 
 
 def told(shown: Sequence[Leak], inference: str) -> plot.Figure:
     """Which of the models leak more than chance explains, as a sentence."""
-    above = [leak.name for leak in shown if leak.audit(inference, score=SCORE).above_chance]
-    name, n = INFERENCES[inference], len(shown)
-    which = f": {', '.join(above)}" if above else ""
+    models = once(shown)
+    above = [leak.name for leak in models if leak.audit(inference, score=SCORE).above_chance]
+    name, n = INFERENCES[inference], len(models)
+    which = f": {'; '.join(above)}" if above else ""
     return sentence(
         f"{leak_lead(shown)}: {name} lies above its band for {len(above)} of {n}{which}."
     )
@@ -140,7 +148,7 @@ def _missing(name: str) -> TableRow:
         "experiment": name,
         "settings": len({(v.model, v.note) for v in wanted}),
         "seeds": seeds,
-        "models that lack": len(trains),
+        "models lacking": len(trains),
         "state": state,
     }
 
