@@ -232,9 +232,8 @@ def _check_measure(claim: Claim) -> None:
 
 def _check_models(claim: Claim) -> None:
     """The models that a measure names by itself are of the experiment, as variants are."""
-    there = _models_of(claim.experiment or "")
     for model in () if claim.variants else claim.models:
-        known("model", model, there)
+        known("model", model, _models_of(claim.experiment or ""))
 
 
 @cache

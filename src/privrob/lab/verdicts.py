@@ -25,8 +25,9 @@ class Evidence:
     """What the records of one reading say: the mean of `values`, one a seed, and its interval.
 
     `basis` says what the 95 % interval is over: 'seeds' (Student's t), 'examples' (one seed alone:
-    a bootstrap over its test images, paired between the models), 'set sizes' (examples of which
-    only the number is known), or 'arithmetic' (no interval).
+    a bootstrap over its test images, paired between the models, with members drawn apart where
+    there are some), 'set sizes' (examples of which only the number is known), or 'arithmetic' (no
+    interval).
     `states` are those of `records` and of the trained models under them.
     """
 
