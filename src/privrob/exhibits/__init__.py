@@ -73,8 +73,7 @@ from privrob.exhibits.leak_sweeps import (
     show_leak_sweep,
     told,
 )
-from privrob.exhibits.leaks import Leak, leaks
-from privrob.exhibits.leaks import stamp as leak_stamp
+from privrob.exhibits.leaks import Leak, leak_stamp, leaks
 from privrob.exhibits.masking import (
     Scaled,
     concluded,

@@ -63,7 +63,7 @@ def stamp(
     found: Sequence[Leak], command: str, *, published: bool = False, derived: bool = False
 ) -> plot.Stamp:
     """The evidence behind a figure or table, the stored outputs among it where they are shown."""
-    own = leaks.stamp(found, command)
+    own = leaks.leak_stamp(found, command)
     tiers = ("published",) * published + own.tiers + ("derived",) * derived
     return replace(own, tiers=tiers)
 

@@ -6,7 +6,7 @@ A row is one setting; its values are audits of `leaks`, of every seed and tier t
 from collections.abc import Sequence
 
 from privrob import plot, stats
-from privrob.exhibits.leaks import INFERENCES, Leak, TableRow, accuracy_cells, stamp
+from privrob.exhibits.leaks import INFERENCES, Leak, TableRow, accuracy_cells, leak_stamp
 from privrob.exhibits.notes import sentence
 from privrob.exhibits.tables import words
 from privrob.lab import costs, registry
@@ -91,7 +91,7 @@ def show_columns(
         figure,
         alt=plot.chance_alt(columns),
         caption=caption,
-        stamp=stamp(shown, command),
+        stamp=leak_stamp(shown, command),
         data=plot.chance_rows(columns),
     )
 

@@ -124,7 +124,7 @@ def inference_cells(leak: Leak, inference: str, *, score: str) -> TableRow:
     }
 
 
-def stamp(shown: Sequence[Leak], command: str) -> plot.Stamp:
+def leak_stamp(shown: Sequence[Leak], command: str) -> plot.Stamp:
     """The evidence behind a figure or table of these models."""
     results = [leak.row.result for leak in shown]
     manifests = [r.manifest for r in results]

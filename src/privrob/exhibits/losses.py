@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from privrob import plot
-from privrob.exhibits.leaks import AUDIT_SEED, PERMUTATIONS, Leak, TableRow, inference_cells, stamp
+from privrob.exhibits.leaks import (
+    AUDIT_SEED,
+    PERMUTATIONS,
+    Leak,
+    TableRow,
+    inference_cells,
+    leak_stamp,
+)
 from privrob.lab import statements
 from privrob.membership import divergence, threshold
 
@@ -203,7 +210,7 @@ def figure1_rows(leaks: Sequence[Leak]) -> list[TableRow]:
 
 def printed_stamp(leaks: Sequence[Leak], command: str) -> plot.Stamp:
     """The stamp of a table that has printed values beside those of these models."""
-    own = stamp(leaks, command)
+    own = leak_stamp(leaks, command)
     return replace(own, tiers=("published", *own.tiers))
 
 

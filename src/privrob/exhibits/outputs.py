@@ -8,8 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from privrob import plot
-from privrob.exhibits.leaks import INFERENCES, Leak, accuracy_cells, inference_cells
-from privrob.exhibits.leaks import stamp as leaks_stamp
+from privrob.exhibits.leaks import INFERENCES, Leak, accuracy_cells, inference_cells, leak_stamp
 from privrob.exhibits.tables import words
 from privrob.lab import claims, registry, song2019
 from privrob.lab.arithmetic import ADVERSARIAL, ATTACKS, BENIGN, chance
@@ -232,7 +231,7 @@ def lead(leaks: Sequence[Leak], *, published: bool = True, derived: bool = False
 
 def stamp(leaks: Sequence[Leak], command: str, *, derived: bool = False) -> plot.Stamp:
     """The evidence behind a table of stored outputs and these models."""
-    ours = leaks_stamp(leaks, command)
+    ours = leak_stamp(leaks, command)
     tiers = ("published", *ours.tiers, *["derived"] * derived)
     return replace(ours, tiers=tiers)
 

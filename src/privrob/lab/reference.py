@@ -104,7 +104,8 @@ def _lifted(name: str) -> dict[str, list[str]]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"privrob.{name}."):
             names = [a.name for a in node.names if a.name in exported]
             if names:
-                found[(node.module or "").removeprefix("privrob.")] = names
+                module = (node.module or "").removeprefix("privrob.")
+                found.setdefault(module, []).extend(names)
     return found
 
 

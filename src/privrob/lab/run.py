@@ -248,6 +248,9 @@ _IMAGES = {
     "fashion_mnist": (60000, 10000),
     "mnist_slice": (0, 1000),
     "yale_faces": (1900, 514),
+    "faces": (600, 240),
+    "glyphs": (8000, 2000),
+    "digits": (1397, 400),
 }
 
 

@@ -25,7 +25,7 @@ from privrob.lab.recompute.base import (
     model_of,
     split,
 )
-from privrob.lab.run import Lab, Result
+from privrob.lab.run import Lab, Result, sizes
 from privrob.lab.spec import Data, Fgsm, Halved, Membership, Pgd, Train
 from privrob.lab.tasks.probes import ATTACKS
 
@@ -134,7 +134,8 @@ def _sliced(spec: Any, images: int) -> Data:
         return cut(spec.data, images)
     if isinstance(spec.data, Halved):
         raise Unchecked("a half has no first images")
-    return replace(spec.data, train=images, test=images)
+    train, test = sizes(spec.data)
+    return replace(spec.data, train=min(images, train), test=min(images, test))
 
 
 PARTS = ("train", "test")

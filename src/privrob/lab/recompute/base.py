@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from privrob import models
 from privrob.data import Split
-from privrob.lab.run import Lab, Result
+from privrob.lab.run import Lab, Result, sizes
 from privrob.lab.spec import Data, Train
 
 CLEAN_SLACK, ATTACK_SLACK = 1e-3, 0.1  # in logits
@@ -58,7 +58,7 @@ def judged(result: Result, method: str, differ: Array, excused: Array) -> Outcom
 def cut(wanted: Data, images: int) -> Data:
     """The first test images of a data set; MNIST's come from the slice in the package."""
     name = "mnist_slice" if wanted.name == "mnist" else wanted.name
-    return Data(name=name, train=None, test=min(images, wanted.test or images))
+    return Data(name=name, train=None, test=min(images, sizes(wanted)[1]))
 
 
 def split(lab: Lab, wanted: Data) -> Split:
