@@ -21,7 +21,7 @@ from privrob.membership.threshold.chance import (
 )
 from privrob.membership.threshold.heldout import (
     CrossFitted,
-    Interval,
+    HeldOutInterval,
     class_cross_fitted,
     cross_fitted,
     cross_fitted_interval,
@@ -42,7 +42,7 @@ __all__ = [
     "Audit",
     "ClassAttack",
     "CrossFitted",
-    "Interval",
+    "HeldOutInterval",
     "Null",
     "Roc",
     "ThresholdAttack",

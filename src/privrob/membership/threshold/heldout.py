@@ -18,7 +18,7 @@ from privrob.membership.threshold.rule import (
 _CHUNK = 1_000_000  # counts held at once, in a few copies of 8 MB
 
 
-class Interval(NamedTuple):
+class HeldOutInterval(NamedTuple):
     """Both ends included."""
 
     low: float
@@ -104,7 +104,7 @@ def first_half(labels: Ints, rng: np.random.Generator, name: str) -> NDArray[np.
 
 def cross_fitted_interval(
     members: ArrayLike, nonmembers: ArrayLike, *, resamples: int, level: float, seed: int
-) -> Interval:
+) -> HeldOutInterval:
     """Percentile bootstrap interval of `cross_fitted(members, nonmembers, seed=seed).accuracy`.
 
     Members and non-members are drawn with replacement within the halves of that very split: drawn
@@ -121,7 +121,7 @@ def cross_fitted_interval(
     rng = np.random.default_rng(seed)
     accuracies = _resampled(inside, outside, resamples, rng)
     low, high = np.quantile(accuracies, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))
+    return HeldOutInterval(float(low), float(high))
 
 
 def _resampled(inside: Floats, outside: Floats, resamples: int, rng: np.random.Generator) -> Floats:

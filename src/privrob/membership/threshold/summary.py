@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from privrob.membership.threshold.chance import Null, class_permutation_null, permutation_null
 from privrob.membership.threshold.heldout import (
     CrossFitted,
-    Interval,
+    HeldOutInterval,
     class_cross_fitted,
     cross_fitted,
     cross_fitted_interval,
@@ -44,7 +44,7 @@ class Audit:
     official: ThresholdAttack
     null: Null
     held_out: CrossFitted
-    interval: Interval
+    interval: HeldOutInterval
     by_class: ClassAttack
     class_null: Null
     class_held_out: CrossFitted
