@@ -7,19 +7,15 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
+from privrob.lab import recipes
 from privrob.lab.song2019 import EPS
 from privrob.lab.spec import (
-    Abstract,
-    Adversarial,
     Data,
     Defended,
-    Distributional,
     Dual,
-    Interval,
     Model,
     Natural,
     Ramp,
-    Trades,
     Train,
     constant,
 )
@@ -31,15 +27,7 @@ FASHION_VGG = Model(name="fashion_vgg", width=1.0, hidden=(200,), normalize=Fals
 FASHION_EPS = 0.1
 EPOCH = 600  # updates: 60,000 images in batches of 100
 
-_ADAM: dict[str, Any] = {
-    "lr": 1e-4,
-    "batch_size": 100,
-    "optimizer": "adam",
-    "momentum": 0.0,
-    "clip_grad_norm": inf,
-    "zero_nan": False,
-    "augment": 0,
-}
+_ADAM = recipes.ADAM | {"batch_size": 100}
 # The loss is a sum over 100 images beside a decay of 2e-4: 2e-6 beside a mean.
 _TENSORFLOW = _ADAM | {
     "updates": 80001,
@@ -51,65 +39,50 @@ _TENSORFLOW = _ADAM | {
 
 def fashion_defences() -> dict[str, Defended]:
     """The seven trainings of Fashion-MNIST."""
-    pgd = Adversarial(
-        eps=constant(FASHION_EPS),
-        step_share=0.2,
-        steps=8,
-        random_start=True,
-        attack_mode="train",
-        fraction=1.0,
-    )
-    trades = Trades(
-        eps=FASHION_EPS, step_size=0.02, steps=8, start_std=0.001, beta=1.0, detach_clean=True
-    )
-    dual_epoch = 2000  # updates: batches of 30
+    pgd = recipes.pgd(constant(FASHION_EPS), step_share=0.2, steps=8)
+    dist = recipes.distributional(1.0, steps=8)
+    ibp = recipes.intervals(FASHION_EPS, start=8000, end=38000)
     return {
         "natural": Defended(defence=Natural(), **_TENSORFLOW),
         "pgd": Defended(defence=pgd, **_TENSORFLOW),
-        "dist": Defended(
-            defence=Distributional(step_size=1.0, steps=8, attack_mode="train"), **_TENSORFLOW
-        ),
-        "diff": Defended(
-            defence=trades,
-            **_ADAM,
-            updates=100 * EPOCH,
-            lr_steps=((60 * EPOCH, 0.1), (85 * EPOCH, 0.01)),
-            weight_decay=5e-4,
-            decay_biases=True,
-        ),
-        "dual": Defended(
-            defence=Dual(
-                eps=Ramp(start=0, end=20 * dual_epoch, low=0.003, high=FASHION_EPS),
-                projections=20,
-                clip_input=True,
-            ),
-            **_ADAM | {"batch_size": 30, "clip_grad_norm": 1.0, "zero_nan": True},
-            updates=61 * dual_epoch,
-            lr_steps=((35 * dual_epoch, 0.1), (50 * dual_epoch, 0.01)),
-            weight_decay=5e-4,
-            decay_biases=True,
-        ),
-        "abs": Defended(
-            defence=Abstract(
-                eps=Ramp(start=41 * EPOCH, end=70 * EPOCH, low=FASHION_EPS / 30, high=FASHION_EPS),
-                plain=20 * EPOCH,
-                weight=0.2,
-                clip_input=True,
-            ),
-            **_ADAM | {"clip_grad_norm": 1.0},
-            updates=100 * EPOCH,
-            lr_steps=(),
-            weight_decay=0.0,
-            decay_biases=False,
-        ),
-        "ibp": Defended(
-            defence=Interval(
-                eps=Ramp(start=8000, end=38000, low=0.0, high=FASHION_EPS),
-                share=Ramp(start=8000, end=38000, low=0.0, high=0.5),
-            ),
-            **_TENSORFLOW | {"weight_decay": 1e-4},
-        ),
+        "dist": Defended(defence=dist, **_TENSORFLOW),
+        "diff": _difference(),
+        "dual": _duality(),
+        "abs": _abstract(),
+        "ibp": Defended(defence=ibp, **_TENSORFLOW | {"weight_decay": 1e-4}),  # as on faces
     }
+
+
+def _difference() -> Defended:
+    return Defended(
+        defence=recipes.trades(FASHION_EPS, step_size=0.02, steps=8),
+        **_ADAM | recipes.DECAY_ALL,
+        updates=100 * EPOCH,
+        lr_steps=((60 * EPOCH, 0.1), (85 * EPOCH, 0.01)),
+    )
+
+
+def _duality() -> Defended:
+    epoch = 2000  # updates: batches of 30
+    ramp = Ramp(start=0, end=20 * epoch, low=0.003, high=FASHION_EPS)
+    changed = recipes.DECAY_ALL | recipes.CLIPPED | {"batch_size": 30, "zero_nan": True}
+    return Defended(
+        defence=Dual(eps=ramp, projections=20, clip_input=True),
+        **_ADAM | changed,
+        updates=61 * epoch,
+        lr_steps=((35 * epoch, 0.1), (50 * epoch, 0.01)),
+    )
+
+
+def _abstract() -> Defended:
+    return Defended(
+        defence=recipes.boxes(FASHION_EPS, epoch=EPOCH),
+        **_ADAM | recipes.CLIPPED,
+        updates=100 * EPOCH,
+        lr_steps=(),
+        weight_decay=0.0,
+        decay_biases=False,
+    )
 
 
 def fashion(name: str, *, seed: int) -> Train:
@@ -154,19 +127,10 @@ CIFAR_NETWORKS = {
 
 def cifar_defences() -> dict[str, Defended]:
     """The four trainings of CIFAR-10; no verifiable one was run there."""
-    pgd = Adversarial(
-        eps=constant(EPS),
-        step_share=0.25,
-        steps=10,
-        random_start=True,
-        attack_mode="train",
-        fraction=1.0,
-    )
-    trades = Trades(
-        eps=EPS, step_size=0.007, steps=10, start_std=0.001, beta=1.0, detach_clean=True
-    )
+    pgd = recipes.pgd(constant(EPS), step_share=0.25, steps=10)
+    trades = recipes.trades(EPS, step_size=0.007, steps=10)
     # Their a is 12 * 255 where pixels and gradients are of 0..255: 12 / 255 where they are of 0..1.
-    dist = Distributional(step_size=12 / 255, steps=10, attack_mode="train")
+    dist = recipes.distributional(12 / 255, steps=10)
     return {
         "natural": Defended(defence=Natural(), **_MADRY),
         "pgd": Defended(defence=pgd, **_MADRY),
