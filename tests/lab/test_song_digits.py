@@ -1,9 +1,11 @@
-"""song2019's verifiable defences in profile quick: on digits, by recipes that keep the authors'."""
+"""song2019's models of the digits in profile quick, by recipes that keep the authors'."""
 
 import pytest
 
 from privrob.lab import registry, song2019, song_digits
-from privrob.lab.spec import Abstract, Dual, Interval
+from privrob.lab.spec import Abstract, Adversarial, Dual, Interval
+
+VERIFIABLE = ("natural", *song2019.VERIFIABLE)
 
 
 def test_faces_have_the_empirical_defences_and_digits_the_verifiable_ones():
@@ -12,7 +14,7 @@ def test_faces_have_the_empirical_defences_and_digits_the_verifiable_ones():
 
     empirical = ("natural", *song2019.EMPIRICAL)
     assert models("song2019/yale-membership") == dict.fromkeys(empirical, "faces")
-    assert models("song2019/verifiable") == dict.fromkeys(song_digits.NAMES, "digits")
+    assert models("song2019/verifiable") == dict.fromkeys(VERIFIABLE, "digits")
 
 
 def test_paper_models_are_those_of_the_other_experiment():
@@ -20,23 +22,29 @@ def test_paper_models_are_those_of_the_other_experiment():
         return {v.model: v.spec for v in registry.experiment(name).variants("paper", seed=0)}
 
     seven, four = specs("song2019/yale-membership"), specs("song2019/verifiable")
-    assert four == {name: seven[name] for name in song_digits.NAMES}
+    assert four == {name: seven[name] for name in VERIFIABLE}
 
 
 def test_a_defence_is_refused_where_it_learns_nothing():
     with pytest.raises(ValueError, match="no quick training of 'ibp' on faces"):
         song2019.faces("ibp", seed=0)
-    with pytest.raises(ValueError, match="no defence 'pgd' on digits; there are natural, dual"):
-        song_digits.digits("pgd", seed=0)
+    with pytest.raises(ValueError, match="no defence 'diff' on digits; there are natural, pgd"):
+        song_digits.digits("diff", seed=0)
 
 
-def test_every_verifiable_recipe_ends_at_the_radius_it_is_verified_with():
-    kinds = {"dual": Dual, "abs": Abstract, "ibp": Interval}
+def test_every_defence_ends_at_the_radius_it_is_attacked_and_verified_with():
+    kinds = {"pgd": Adversarial, "dual": Dual, "abs": Abstract, "ibp": Interval}
     for name, kind in kinds.items():
         t = song_digits.digits(name, seed=0).training
         assert type(t.defence) is kind
         assert t.defence.eps.high == song2019.EPS_OF["digits"]
         assert t.defence.eps.end < t.updates
+
+
+def test_fewer_pgd_steps_reach_as_far():
+    few, many = song_digits.digits("pgd", seed=0).training, song2019.yale("pgd", seed=0).training
+    reach = {t.defence.steps * t.defence.step_share for t in (few, many)}
+    assert reach == {2.0}
 
 
 def test_exact_dual_bounds_verify_small_networks_alone():
