@@ -90,7 +90,7 @@ def test_the_table_has_every_mechanism_with_its_budget(records):
     assert budgets[3] == pytest.approx(1.653, abs=0.02)
     missing = [r["not attempted"] for r in others if "not attempted" in r]
     assert len(missing) == len(others) - 1
-    assert all(re.fullmatch(r"about \d+ minutes a seed", text) for text in missing)
+    assert all(re.fullmatch(r"about \d+ min a seed", text) for text in missing)
 
 
 def test_where_noise_follows_clipping_the_budget_is_one(records):

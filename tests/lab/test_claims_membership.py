@@ -5,6 +5,7 @@ import pytest
 from test_claims import assess, save, store  # noqa: F401  (a fixture)
 
 from privrob.lab import claims, costs, registry, song2019, statements
+from privrob.lab.markup import duration
 
 MEMBERS, NONMEMBERS = 1900, 514
 EXPERIMENT = "song2019/yale-membership"
@@ -66,7 +67,7 @@ def test_without_records_they_say_what_the_models_would_cost(monkeypatch, store,
     ]
     minutes = sum(costs.minutes(s, images=(MEMBERS, NONMEMBERS)) for s in specs)
     assert entry.headline.minutes == pytest.approx(minutes)
-    text = f"not attempted (6 runs are missing, about {minutes:.0f} minutes)"
+    text = f"not attempted (6 runs are missing, about {duration(minutes)})"
     assert str(entry.headline.verdict) == text
 
 

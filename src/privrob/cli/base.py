@@ -185,11 +185,3 @@ def row(empty: Table, *cells: object) -> None:
 def show(filled: Table) -> None:
     """Print a table."""
     console().print(filled)
-
-
-def duration(minutes: float) -> str:
-    """Minutes as people say them: '20 s', '9 min', '2 h 05 min'."""
-    if minutes < 1:
-        return f"{max(1, round(60 * minutes))} s" if minutes else "0 s"
-    hours, rest = divmod(round(minutes), 60)
-    return f"{hours} h {rest:02d} min" if hours else f"{rest} min"

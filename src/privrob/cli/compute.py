@@ -15,7 +15,6 @@ from privrob.cli.base import (
     Profile,
     Threads,
     app,
-    duration,
     experiments,
     row,
     say,
@@ -23,6 +22,7 @@ from privrob.cli.base import (
     show,
     table,
 )
+from privrob.lab.markup import duration
 
 if TYPE_CHECKING:
     from privrob.lab.registry import Experiment, Variant

@@ -8,8 +8,9 @@ from typing import Self
 from rich import progress as bars
 from rich.text import Text
 
-from privrob.cli.base import console, duration
+from privrob.cli.base import console
 from privrob.lab.costs import describe
+from privrob.lab.markup import duration
 from privrob.lab.run import Result, Step, key_of
 from privrob.lab.spec import Spec
 

@@ -10,6 +10,7 @@ from privrob.exhibits.outputs import LETTERS, ROBUST, SCORE, SETS, contrast, ent
 from privrob.lab import registry, song2019
 from privrob.lab.arithmetic import chance
 from privrob.lab.claims import Entry
+from privrob.lab.markup import duration
 from privrob.plot.style import INK, PAPER, label_axes, style
 from privrob.plot.tiers import HOLLOW, tier
 
@@ -108,7 +109,7 @@ def _planned(model: str) -> TableRow:
         "model": _WORDS[model],
         "recorded": f"{done} of {seeds} seeds",
         "missing": "nothing" if done == seeds else f"{seeds - done} seeds",
-        "cost": f"about {a.minutes / 60:.1f} hours on two cores" if a.minutes else "nothing",
+        "cost": f"about {duration(a.minutes)} on two cores" if a.minutes else "nothing",
     }
 
 

@@ -10,6 +10,7 @@ from privrob.exhibits.leaks import INFERENCES, Leak, TableRow, accuracy_cells, l
 from privrob.exhibits.notes import sentence
 from privrob.exhibits.tables import words
 from privrob.lab import costs, registry
+from privrob.lab.markup import duration
 from privrob.lab.registry import Variant
 from privrob.lab.run import sizes
 from privrob.lab.spec import flat, plain
@@ -141,9 +142,9 @@ def _missing(name: str) -> TableRow:
     there = {row.variant.spec for row in recorded(name)}
     wanted = registry.experiment(name).variants("paper")
     trains = {v.train: v for v in wanted if v.spec not in there}
-    hours = sum(_minutes(v) for v in trains.values()) / 60
+    cost = duration(sum(_minutes(v) for v in trains.values()))
     seeds = len({v.seed for v in wanted})
-    state = f"not attempted: about {hours:.0f} hours on two CPU cores" if trains else "recorded"
+    state = f"not attempted: about {cost} on two CPU cores" if trains else "recorded"
     return {
         "experiment": name,
         "settings": len({(v.model, v.note) for v in wanted}),

@@ -14,6 +14,7 @@ from privrob.exhibits.notes import sentence
 from privrob.exhibits.values import cell, curve_of, evidence
 from privrob.lab import costs, registry
 from privrob.lab.budgets import DELTAS, delta_text, training_of
+from privrob.lab.markup import duration
 from privrob.lab.measures.sweeps import settings
 from privrob.lab.registry import Variant
 from privrob.lab.run import sizes
@@ -132,7 +133,7 @@ def _values(group: Group, model: str, eps: Sequence[float]) -> Row:
 
 def _cost(variant: Variant) -> str:
     train = variant.train
-    return f"about {costs.minutes(train, images=sizes(train.data)):.0f} minutes a seed"
+    return f"about {duration(costs.minutes(train, images=sizes(train.data)))} a seed"
 
 
 def _privacy(train: Train) -> Row:

@@ -11,6 +11,7 @@ from typing import Any
 
 from privrob.lab import joined, measures, registry, verdicts
 from privrob.lab.arithmetic import ARITHMETIC, Found, Printed, chance
+from privrob.lab.markup import duration
 from privrob.lab.measures import MEASURES, MODELS, MeasureError, Settlement, Target
 from privrob.lab.registry import Variant
 from privrob.lab.run import Lab, Result, Step, open_store
@@ -209,7 +210,7 @@ def _assess(claim: Claim, found: Sequence[Run], reading: str) -> Assessment:
     except ValueError as error:
         raise ClaimError(f"{claim.id}: {error}") from error
     if evidence is None:
-        why = f"{len(missing)} runs are missing, about {minutes:.0f} minutes"
+        why = f"{len(missing)} runs are missing, about {duration(minutes)}"
         why = why if wanted else "nothing of the paper's scale"
         return Assessment(reading, Verdict("not attempted", why), None, minutes)
     return Assessment(reading, judge(claim, evidence), evidence, minutes)

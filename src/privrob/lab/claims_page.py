@@ -13,7 +13,7 @@ from typing import Any
 from privrob.lab import claims, registry, verdict_bars
 from privrob.lab.arithmetic import Chance, chance
 from privrob.lab.claims import Assessment, Entry
-from privrob.lab.markup import chip, page, raw, table
+from privrob.lab.markup import chip, duration, page, raw, table
 from privrob.lab.statements import Claim
 from privrob.lab.verdict_bars import anchor, bars_html, by_exhibit, exhibit_title, stored
 from privrob.lab.verdicts import WORDS, Evidence
@@ -74,7 +74,7 @@ def _missing(entries: Sequence[Entry]) -> list[str]:
         minutes[a.reading] = max(a.minutes, minutes.get(a.reading, 0))
     if not minutes:
         return []
-    cost = " and ".join(f"{m:.0f} minutes in the {name} reading" for name, m in minutes.items())
+    cost = " and ".join(f"{duration(m)} in the {name} reading" for name, m in minutes.items())
     return [
         ":::{warning}\nSome runs of the paper's size are missing here. The claim that lacks most "
         f"would take about {cost}, on two CPU cores; `make records` computes all of them.\n:::"

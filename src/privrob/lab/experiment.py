@@ -13,7 +13,7 @@ class Variant:
     """One spec of an experiment and what tells it from the others."""
 
     spec: Spec
-    model: str  # 'sgd' or 'dpsgd'
+    model: str  # how it was trained: 'sgd', 'dpsgd', or a key of `song2019.NAMES'
     reading: str
     seed: int
     note: str = ""
@@ -24,7 +24,7 @@ class Variant:
         return self.spec if isinstance(self.spec, Train) else self.spec.train
 
 
-Models = Iterator[tuple[str, str, Train]]  # (note, 'sgd' or 'dpsgd', model)
+Models = Iterator[tuple[str, str, Train]]  # (note, how it was trained, model)
 Family = Callable[[str, int | None], Models]  # (profile, one seed or all) -> its models
 
 
@@ -32,7 +32,8 @@ Family = Callable[[str, int | None], Models]  # (profile, one seed or all) -> it
 class Experiment:
     """What one exhibit of a paper needs; `wrap` makes its specs from a trained model's.
 
-    `family` yields the models, in pairs: DP-SGD in several variants stands beside the same SGD.
+    `family` yields the models. Of tursynbek2020 they come in pairs: DP-SGD in several variants
+    stands beside the same SGD.
     """
 
     name: str

@@ -33,3 +33,11 @@ def raw(html: str) -> str:
 def page(title: str, *parts: str) -> str:
     """A MyST page."""
     return "\n\n".join([f"# {title}", *parts]) + "\n"
+
+
+def duration(minutes: float) -> str:
+    """Minutes as people say them: '20 s', '9 min', '2 h 05 min'."""
+    if minutes < 1:
+        return f"{max(1, round(60 * minutes))} s" if minutes else "0 s"
+    hours, rest = divmod(round(minutes), 60)
+    return f"{hours} h {rest:02d} min" if hours else f"{rest} min"

@@ -15,8 +15,8 @@ class Deviation:
 DEVIATIONS = (
     Deviation(
         "loss, in TensorFlow",
-        "the sum over the batch beside a decay of 2e-4; interval: the mean beside 2e-4",
-        "the mean beside a decay of 2e-4 / batch; interval: as theirs",
+        "the sum over the batch beside a decay of 2e-4; for interval the facts do not say which",
+        "the mean beside a decay of 2e-4 / batch; interval: the mean beside 2e-4",
     ),
     Deviation(
         "weight decay of biases",
@@ -25,7 +25,9 @@ DEVIATIONS = (
     ),
     Deviation("Adam's epsilon", "each framework's own", "PyTorch's everywhere"),
     Deviation(
-        "learning rate falls", "behind update n, in TensorFlow", "at update n, one update earlier"
+        "learning rate falls",
+        "named by updates; which side of them is not known",
+        "from update n on",
     ),
     Deviation(
         "batches",
@@ -40,13 +42,13 @@ DEVIATIONS = (
     ),
     Deviation(
         "difference: clean probabilities",
-        "computed again in every step of the walk",
-        "computed once before the walk: the same values",
+        "detached; how often they are computed is not known",
+        "computed once before the walk: they do not change on it",
     ),
     Deviation("duality: NaN gradients", "set to 0; norm clipped", "set to 0 before it is clipped"),
     Deviation(
         "duality: initial weights",
-        "convolutions as here; for dense layers their code says nothing",
+        "convolutions as here; of dense layers the facts say nothing",
         "dense layers as in the TensorFlow code, one rule for all networks",
     ),
     Deviation(
@@ -60,7 +62,7 @@ DEVIATIONS = (
         "counted in updates from the first epoch with boxes: 1/30 of eps until the 21st, "
         "all of it from the 50th",
     ),
-    Deviation("abstract: range of the box", "not cut", "cut to pixels in [0, 1]"),
+    Deviation("abstract: range of the box", "not known", "cut to pixels in [0, 1]"),
     Deviation(
         "distributional: proximal step",
         "every pixel goes back by the batch's mean step",
