@@ -11,9 +11,10 @@ from privrob.lab import claims, registry, verdict_bars
 from privrob.lab.benchmarks_page import benchmarks_page
 from privrob.lab.claims_page import claims_page, verdict_summary
 from privrob.lab.costs import describe
+from privrob.lab.experiment import Experiment
 from privrob.lab.markup import Cell, chip, page, table
 from privrob.lab.run import Result, open_store
-from privrob.lab.spec import flat, plain
+from privrob.lab.spec import Spec, flat, plain
 from privrob.lab.study import recorded
 from privrob.lab.summary import summary_page
 
@@ -40,27 +41,36 @@ def write(notebooks: Mapping[str, Any]) -> dict[str, str]:
 
 def parameters_page() -> str:
     """Every setting of the paper profile, and what profile quick replaces."""
-    sections = []
+    pairs: dict[tuple[Spec, Spec | None], str] = {}  # each once, under its first title
     for experiment in registry.EXPERIMENTS.values():
-        paper, quick = (experiment.variants(p) for p in ("paper", "quick"))
-        for model in ("sgd", "dpsgd"):
-            a = next((v.spec for v in paper if v.model == model), None)
-            b = next((v.spec for v in quick if v.model == model), None)
-            if a and b:
-                title = f"## {escape(experiment.title)}: {model}, {escape(experiment.locus)}"
-                sections.append(f"{title}\n\n{_settings(a, b)}")
+        paper, quick = (_first_of_each(experiment, p) for p in ("paper", "quick"))
+        for model, spec in paper.items():
+            title = f"{experiment.title}: {model}, {experiment.locus}"
+            pairs.setdefault((spec, quick.get(model)), title)
+    sections = [f"## {escape(title)}\n\n{_settings(*pair)}" for pair, title in pairs.items()]
     intro = (
         "Every setting has one home, the registry. Profile *paper* has the paper's settings on its "
-        "data; profile *quick* replaces what is marked, so that a notebook takes seconds."
+        "data; profile *quick* replaces what is marked, so that a notebook takes seconds, or has "
+        "no such model."
     )
     return page("Parameters and profiles", intro, *sections)
 
 
-def _settings(paper: Any, quick: Any) -> str:
+def _first_of_each(experiment: Experiment, profile: str) -> dict[str, Spec]:
+    """The first spec of each way of training."""
+    found: dict[str, Spec] = {}
+    for variant in experiment.variants(profile):
+        found.setdefault(variant.model, variant.spec)
+    return found
+
+
+def _settings(paper: Spec, quick: Spec | None) -> str:
     values = dict(flat(plain(paper, labels=True)))
-    replaced = {d["setting"]: d["quick"] for d in registry.difference(paper, quick)}
+    pair = () if quick is None else registry.difference(paper, quick)
+    replaced = {d["setting"]: _short(d["quick"]) for d in pair}
+    same = "=" if quick else "none"
     rows = [
-        [f"<code>{n}</code>", _short(values.get(n)), _short(replaced[n]) if n in replaced else "="]
+        [f"<code>{n}</code>", _short(values.get(n)), replaced.get(n, same)]
         for n in dict.fromkeys([*values, *replaced])
     ]
     return table(["setting", "paper", "quick"], rows)

@@ -69,7 +69,7 @@ class Value:
         # The word is hidden by inline style too: otherwise it would show without the stylesheet.
         hide = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
         heard = f'<span class="hidden-word" style="{hide}">{word}</span>'
-        return f"{marker_html(self.tier, self.source)}{heard} {self._number()}{below}"
+        return f"{marker_html(self.tier, self.source)}{heard}&nbsp;{self._number()}{below}"
 
     def columns(self, name: str) -> dict[str, object]:
         """The value spread over the columns of a data file; nothing is rounded there."""
