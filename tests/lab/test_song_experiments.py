@@ -5,6 +5,7 @@ import pytest
 from privrob.lab import registry, song2019
 from privrob.lab import song_experiments as song
 from privrob.lab.run import key_of
+from privrob.lab.song_digits import digits
 
 SWEEPS = ("budget", "generalisation", "capacity", "size", "other-eps", "halves")
 
@@ -20,24 +21,39 @@ def test_quick_settings_are_among_the_full_ones(name):
     assert [setting for setting in full if setting in few] == few
 
 
+MAKERS = {"paper": song2019.yale, "quick": digits}
+
+
+def two(profile):
+    """Natural and PGD training, as the sweeps have them."""
+    return {name: MAKERS[profile](name, seed=0) for name in song2019.HALVED}
+
+
 @pytest.mark.parametrize("profile", ["paper", "quick"])
-def test_sweeps_share_the_models_of_the_seven(profile):
-    base = {v.model: key_of(v.spec) for v in variants("yale-membership", profile)}
+def test_sweeps_share_their_middle(profile):
+    base = {m: key_of(song.scored(t, profile)[0][1]) for m, t in two(profile).items()}
     shared = {
-        ("budget", "eps 8/255"): ["pgd"],
+        ("budget", "eps x 1"): ["pgd"],
         ("generalisation", "fraction 0"): ["natural"],
         ("generalisation", "fraction 1"): ["pgd"],
         ("capacity", "width x 1"): ["natural", "pgd"],
         ("size", "images x 1"): ["natural", "pgd"],
-        ("other-eps", "attack eps x 1"): ["natural", "pgd"],
     }
     for (name, note), models in shared.items():
         found = {v.model: key_of(v.spec) for v in variants(name, profile) if v.note == note}
         assert found == {m: base[m] for m in models}
 
 
+@pytest.mark.parametrize("profile", ["paper", "quick"])
+def test_another_radius_is_asked_of_the_seven(profile):
+    base = {v.model: key_of(v.spec) for v in variants("yale-membership", profile)}
+    own = [v for v in variants("other-eps", profile) if v.note == "attack eps x 1"]
+    assert [(v.model, key_of(v.spec)) for v in own] == [(m, base[m]) for m in song2019.HALVED]
+
+
 def test_few_new_models_are_trained_in_quick():
     base = {key_of(v.train) for v in variants("yale-membership", "quick")}
+    base |= {key_of(train) for train in two("quick").values()}
     trained = {name: {key_of(v.train) for v in variants(name, "quick")} - base for name in SWEEPS}
     assert {name: len(keys) for name, keys in trained.items()} == {
         "budget": 1,

@@ -129,18 +129,18 @@ def yale(name: str, *, seed: int) -> Train:
 
 # -- other budgets, fractions, widths and sizes: what the paper calls the reasons of the leak -----
 
-BUDGETS = tuple(k / 255 for k in (2, 4, 8, 12))  # of PGD training, attacked at the same
+BUDGETS = (0.25, 0.5, 1.0, 1.5)  # times the radius of PGD training, attacked at the same
 FRACTIONS = (0.25, 0.5, 0.75)  # of each batch that PGD training attacks; 0 and 1 are in the seven
 WIDTHS = (0.5, 2.0)  # of the network, natural and PGD; 1 is in the seven
 SHARES = (0.5, 0.2)  # of the training images
 
 
-def at_eps(train: Train, eps: float) -> Train:
-    """PGD training within another radius."""
+def at_eps(train: Train, share: float) -> Train:
+    """PGD training within `share` times its radius."""
     t = train.training
     assert isinstance(t, Defended)
     assert isinstance(t.defence, Adversarial)
-    ramp = replace(t.defence.eps, high=eps)
+    ramp = replace(t.defence.eps, high=share * t.defence.eps.high)
     return replace(train, training=replace(t, defence=replace(t.defence, eps=ramp)))
 
 

@@ -52,9 +52,9 @@ OTHER_EPS = (0.25, 0.5, 1.0, 2.0)  # times its own
 
 # -- families of models -------------------------------------------------------------------------
 
-# Even small models take seconds each: profile quick keeps few, and shares those of the seven.
+# Even small models take seconds each: of sweeps profile quick keeps few settings, of digits.
 FEW = {
-    "budgets": (song.BUDGETS[0], song.EPS),
+    "budgets": (song.BUDGETS[0], 1.0),
     "fractions": (0.5,),
     "widths": (0.5,),
     "shares": (0.5,),
@@ -81,9 +81,11 @@ def _seeds(profile: str, seed: int | None) -> tuple[int, ...]:
     return (seed or 0,) if profile == "quick" else song.SEEDS if seed is None else (seed,)
 
 
-def _each(profile: str, seed: int | None) -> Iterator[Callable[[str], Train]]:
-    """For each seed: defence -> its model, on the faces of the profile."""
-    make = song.faces if profile == "quick" else song.yale
+def _each(
+    profile: str, seed: int | None, *, quick: Maker = digits
+) -> Iterator[Callable[[str], Train]]:
+    """For each seed: defence -> its model, of the Yale faces, in profile quick of `quick`."""
+    make = quick if profile == "quick" else song.yale
     for s in _seeds(profile, seed):
         yield partial(make, seed=s)
 
@@ -91,34 +93,33 @@ def _each(profile: str, seed: int | None) -> Iterator[Callable[[str], Train]]:
 def seven(profile: str, seed: int | None) -> Models:
     """The seven trainings of the Yale faces; in profile quick the four that drawn faces allow."""
     names = ("natural", *song.EMPIRICAL) if profile == "quick" else tuple(song.NAMES)
-    for make in _each(profile, seed):
+    for make in _each(profile, seed, quick=song.faces):
         yield from (("", name, make(name)) for name in names)
 
 
 def verifiable(profile: str, seed: int | None) -> Models:
-    """Natural training and the verifiable defences: of the Yale faces, in profile quick digits."""
-    make = digits if profile == "quick" else song.yale
-    for s in _seeds(profile, seed):
-        yield from (("", name, make(name, seed=s)) for name in ("natural", *song.VERIFIABLE))
+    """Natural training and the verifiable defences."""
+    for make in _each(profile, seed):
+        yield from (("", name, make(name)) for name in ("natural", *song.VERIFIABLE))
 
 
 def base_two(profile: str, seed: int | None) -> Models:
     """Natural and PGD training."""
-    for make in _each(profile, seed):
+    for make in _each(profile, seed, quick=song.faces):
         yield from (("", name, make(name)) for name in song.HALVED)
 
 
 def three(profile: str, seed: int | None) -> Models:
     """Natural, PGD and difference training: those whose small models leak within seconds."""
-    for make in _each(profile, seed):
+    for make in _each(profile, seed, quick=song.faces):
         yield from (("", name, make(name)) for name in ("natural", "pgd", "diff"))
 
 
 def over_budgets(profile: str, seed: int | None) -> Models:
     """PGD training within several radii."""
     for make in _each(profile, seed):
-        for eps in _swept(profile, "budgets"):
-            yield f"eps {round(255 * eps)}/255", "pgd", song.at_eps(make("pgd"), eps)
+        for share in _swept(profile, "budgets"):
+            yield f"eps x {share:g}", "pgd", song.at_eps(make("pgd"), share)
 
 
 def over_fractions(profile: str, seed: int | None) -> Models:
@@ -149,7 +150,7 @@ def over_sizes(profile: str, seed: int | None) -> Models:
 
 def on_halves(profile: str, seed: int | None) -> Models:
     """Natural and PGD training, each on random halves of all images; models enough in one seed."""
-    for make in _each(profile, seed or song.LIVE_SEED):
+    for make in _each(profile, seed or song.LIVE_SEED, quick=song.faces):
         for name in song.HALVED:
             for k in range(FEW_HALVES if profile == "quick" else song.HALVES):
                 yield f"half {k}", name, song.half(make(name), k, models=song.HALVES)
