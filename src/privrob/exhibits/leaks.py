@@ -86,14 +86,15 @@ def _audit(leak: Leak, name: str) -> threshold.Audit:
 # -- gathering ----------------------------------------------------------------------------------
 
 
-def leaks(name: str, computed: Sequence[Row] = ()) -> list[Leak]:
+def leaks(name: str, computed: Sequence[Row] = (), *, models: Sequence[str] = ()) -> list[Leak]:
     """All evidence on an experiment of scores: what is recorded, then the quick models.
 
     `computed` is what a notebook just computed; rows that are not reduced are records already.
+    `models` names ways of training, all if empty.
     """
     small = [row for row in computed if row.variant.train.scale == "reduced"]
     return [
-        *(Leak(row, "recorded", "") for row in study.recorded(name)),
+        *(Leak(row, "recorded", "") for row in study.recorded(name, models=models)),
         *(Leak(row, "executed", "quick") for row in small),
     ]
 

@@ -1,6 +1,6 @@
 """What an experiment is: an exhibit of a paper, the models it is about, what is asked of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from privrob.lab.spec import Spec, Train, known
@@ -43,9 +43,20 @@ class Experiment:
     wrap: Callable[[Train, str], list[tuple[str, Spec]]]  # (train, profile) -> (note, spec)
     family: Family
 
-    def variants(self, profile: str, *, seed: int | None = None) -> list[Variant]:
-        """All specs of a profile ('paper', 'quick' or 'live'), or those of one seed."""
+    def variants(
+        self, profile: str, *, seed: int | None = None, models: Sequence[str] = ()
+    ) -> list[Variant]:
+        """All specs of a profile ('paper', 'quick' or 'live'), or those of one seed, some models.
+
+        ValueError for a profile that does not exist and a model that this one has none of.
+        """
         known("profile", profile, PROFILES)
+        found = self._variants(profile, seed)
+        for name in models:
+            known("model", name, dict.fromkeys(v.model for v in found))
+        return [v for v in found if not models or v.model in models]
+
+    def _variants(self, profile: str, seed: int | None) -> list[Variant]:
         return [
             Variant(spec, model, train.reading, train.seed, ", ".join(filter(None, notes)))
             for of, model, train in self.family(profile, seed)

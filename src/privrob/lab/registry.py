@@ -121,7 +121,7 @@ def zoo_models() -> Base:
 class Selection(Experiment):
     """The runs that settle the readings: every candidate on the selection seed, DP-SGD first."""
 
-    def variants(self, profile: str, *, seed: int | None = None) -> list[Variant]:
+    def _variants(self, profile: str, seed: int | None) -> list[Variant]:
         """All candidates in the paper profile, none in the others; `note` names the candidate."""
         if profile != "paper":
             return []

@@ -109,12 +109,6 @@ def base_two(profile: str, seed: int | None) -> Models:
         yield from (("", name, make(name)) for name in song.HALVED)
 
 
-def three(profile: str, seed: int | None) -> Models:
-    """Natural, PGD and difference training: those whose small models leak within seconds."""
-    for make in _each(profile, seed, quick=song.faces):
-        yield from (("", name, make(name)) for name in ("natural", "pgd", "diff"))
-
-
 def over_budgets(profile: str, seed: int | None) -> Models:
     """PGD training within several radii."""
     for make in _each(profile, seed):
@@ -191,8 +185,6 @@ EXPERIMENTS = tuple(
          scored, on(large.fashion_reduced, large.REDUCED)),
         ("cifar-reduced", _NOWHERE, "Natural and PGD training of a narrow network, CIFAR-10",
          scored, on(large.cifar_reduced, large.REDUCED)),
-        ("yale-two", _CLAIMED, "The same, natural and PGD training alone", scored, base_two),
-        ("yale-three", _CLAIMED, "The same scores of three of the seven", scored, three),
         ("budget", _NOWHERE, "Leak over the perturbation budget", at_own_eps, over_budgets),
         ("generalisation", _NOWHERE, "Leak over the share trained adversarially", scored,
          over_fractions),

@@ -1,6 +1,6 @@
 """What a notebook or a page asks for: the results of an experiment, computed or recorded."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,15 +26,17 @@ def study(
     *,
     profile: str,
     seed: int | None = None,
+    models: Sequence[str] = (),
     device: str = "auto",
     listener: Listener = silent,
 ) -> list[Row]:
     """The results of every spec of an experiment, computed where they are missing.
 
-    `profile` is 'quick', 'live' or 'paper'; ValueError for an unknown experiment or profile.
+    `profile` is 'quick', 'live' or 'paper'; `models` names ways of training, all if empty.
+    ValueError for an unknown experiment, profile or model.
     """
     lab = Lab(open_store("paper" if profile == "paper" else "quick"), on=device, listener=listener)
-    variants = registry.experiment(name).variants(profile, seed=seed)
+    variants = registry.experiment(name).variants(profile, seed=seed, models=models)
     if profile != "paper":
         discard_stale(lab, [v.spec for v in variants])
     return [Row(variant, lab.get(variant.spec)) for variant in variants]
@@ -54,10 +56,11 @@ def discard_stale(lab: Lab, wanted: Iterable[Spec]) -> None:
             gone.add(found.key)
 
 
-def recorded(name: str) -> list[Row]:
+def recorded(name: str, *, models: Sequence[str] = ()) -> list[Row]:
     """The paper-profile results of an experiment that are there; nothing is computed."""
     lab = Lab(open_store("paper"), on="cpu")
-    found = ((v, lab.lookup(v.spec)) for v in registry.experiment(name).variants("paper"))
+    wanted = registry.experiment(name).variants("paper", models=models)
+    found = ((v, lab.lookup(v.spec)) for v in wanted)
     return [Row(variant, result) for variant, result in found if result]
 
 
