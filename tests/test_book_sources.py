@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 # Written by the build.
 GENERATED = {
+    "song2019",
     "tursynbek2020",
     "claims", "parameters", "statistics", "provenance", "benchmarks", "api-core", "api-notebooks",
 }  # fmt: skip

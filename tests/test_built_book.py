@@ -80,6 +80,7 @@ PAGES = (
     "claims",
     "parameters",
     "provenance",
+    "song2019",
     "tursynbek2020",
     *(f"notebooks/{name}" for name in book.sources()),
 )

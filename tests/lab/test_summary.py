@@ -68,6 +68,20 @@ def test_every_claim_on_mnist_that_needs_runs_answers_a_question(ledger):
     assert wanted <= used
 
 
+def test_every_claim_of_song2019_on_our_yale_models_answers_a_question(ledger):
+    found = summary.questions("song2019", ledger)
+    used = {e.claim.id for q in found for e in q.says}
+    mine = {c.id for c in statements.load() if c.paper == "song2019"}
+    ours = {id for id in mine if "/yale" in id or "figure1/" in id or id.endswith("/stored")}
+    assert ours <= used
+
+
+def test_a_page_without_reasons_has_no_column_for_them(ledger):
+    text = summary.summary_page("song2019", ledger, {})
+    assert "reason" not in text
+    assert "the paper's reason" in summary.summary_page("tursynbek2020", ledger, {})
+
+
 def test_the_page_links_questions_to_pages_that_were_made(ledger):
     text = summary.summary_page("tursynbek2020", ledger, {"10-fgsm": None})
     assert '<a href="notebooks/10-fgsm.html">' in text

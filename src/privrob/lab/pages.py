@@ -26,7 +26,7 @@ def write(notebooks: Mapping[str, Any]) -> dict[str, str]:
     entries = claims.ledger()
     return {
         "claims.md": claims_page(entries, notebooks),
-        "tursynbek2020.md": summary_page("tursynbek2020", entries, notebooks),
+        **{f"{p}.md": summary_page(p, entries, notebooks) for p in ("tursynbek2020", "song2019")},
         "parameters.md": parameters_page(),
         "statistics.md": statistics_page(notebooks),
         "provenance.md": provenance_page(),

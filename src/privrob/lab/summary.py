@@ -100,8 +100,10 @@ def _matching(paper: str, patterns: Sequence[str], entries: Sequence[Entry]) -> 
 _CHIPS = {HOLDS: "reproduced", IN_PART: "reproduced in direction", NOT: "not reproduced"}
 _CHIPS |= {OPEN: "undecided", NO_RUNS: "not attempted"}
 _INTRO = (
-    "The questions of the paper on MNIST and their answers, by rule from the verdicts on its "
-    "claims ([how to read this book](reading.md)), in the *matched* reading where there is one. "
+    "The questions of the paper and their answers, by rule from the verdicts on its claims "
+    "([how to read this book](reading.md)), in the *matched* reading where there is one."
+)
+_REASONS = (
     "Where the paper gives a reason and a control of ours could tell it from another, the last "
     "column says how the reason fared: a claim can hold for another reason than the paper gives."
 )
@@ -109,10 +111,13 @@ _INTRO = (
 
 def summary_page(paper: str, entries: Sequence[Entry], notebooks: Mapping[str, Any]) -> str:
     """The page of a paper: a line for each question, with a link to its evidence."""
-    rows = [_row(q, notebooks) for q in questions(paper, entries)]
+    asked = questions(paper, entries)
+    reasons = any(q.checks for q in asked)  # a column for them, where one is checked
+    rows = [_row(q, notebooks)[: 4 if reasons else 3] for q in asked]
     words = "\n".join(f"- {chip('verdict', _CHIPS[w], w)}: {text}." for w, text in ANSWERS.items())
-    head = ["question", "answer", "claims", "the paper's reason"]
-    return page(f"{paper} in a minute", _INTRO, table(head, rows), "## The words", words)
+    head = ["question", "answer", "claims", "the paper's reason"][: 4 if reasons else 3]
+    intro = f"{_INTRO} {_REASONS}" if reasons else _INTRO
+    return page(f"{paper} in a minute", intro, table(head, rows), "## The words", words)
 
 
 def _row(q: Question, notebooks: Mapping[str, Any]) -> list[Cell]:
