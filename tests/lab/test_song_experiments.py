@@ -38,17 +38,11 @@ def test_sweeps_share_their_middle(profile):
         ("generalisation", "fraction 1"): ["pgd"],
         ("capacity", "width x 1"): ["natural", "pgd"],
         ("size", "images x 1"): ["natural", "pgd"],
+        ("other-eps", "attack eps x 1"): ["natural", "pgd"],
     }
     for (name, note), models in shared.items():
         found = {v.model: key_of(v.spec) for v in variants(name, profile) if v.note == note}
         assert found == {m: base[m] for m in models}
-
-
-@pytest.mark.parametrize("profile", ["paper", "quick"])
-def test_another_radius_is_asked_of_the_seven(profile):
-    base = {v.model: key_of(v.spec) for v in variants("yale-membership", profile)}
-    own = [v for v in variants("other-eps", profile) if v.note == "attack eps x 1"]
-    assert [(v.model, key_of(v.spec)) for v in own] == [(m, base[m]) for m in song2019.HALVED]
 
 
 def test_few_new_models_are_trained_in_quick():

@@ -80,7 +80,7 @@ def test_both_ways_of_dealing_give_every_arrangement_as_often(monkeypatch):
     for few in (0, 2000):
         monkeypatch.setattr(chance, "_FEW", few)
         for n, m in ((1, 3), (3, 1)):
-            dealt = chance._dealt(4000, n, m, np.random.default_rng(0))
+            dealt = chance.deal(4000, n, m, np.random.default_rng(0))
             assert (dealt.sum(1) == n).all()
             odd = dealt.sum(0) if n < m else (~dealt).sum(0)
             assert np.abs(odd - 1000).max() < 5 * sqrt(4000 * 3 / 16)

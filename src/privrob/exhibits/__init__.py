@@ -121,6 +121,7 @@ from privrob.exhibits.tables import (
     verdicts,
     words,
 )
+from privrob.exhibits.targeted import targeted_rows
 
 __all__ = [
     "MODELS",
@@ -233,6 +234,7 @@ __all__ = [
     "table2_drops",
     "table2_statements",
     "table2_variants",
+    "targeted_rows",
     "the_quick",
     "thresholds",
     "told",

@@ -105,7 +105,7 @@ def verifiable(profile: str, seed: int | None) -> Models:
 
 def base_two(profile: str, seed: int | None) -> Models:
     """Natural and PGD training."""
-    for make in _each(profile, seed, quick=song.faces):
+    for make in _each(profile, seed):
         yield from (("", name, make(name)) for name in song.HALVED)
 
 

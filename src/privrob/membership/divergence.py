@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from privrob.membership.threshold.chance import Null
+from privrob.membership.threshold.chance import Null, null_of
 from privrob.membership.threshold.rule import Floats, both
 
 Counts = NDArray[np.int64]
@@ -55,7 +55,7 @@ def jensen_shannon_null(
     dealt = rng.multivariate_hypergeometric(
         pooled, int(inside.sum()), size=_enough(permutations), method="marginals"
     )
-    return _null(_divergence(dealt / inside.sum(), (pooled - dealt) / outside.sum()))
+    return null_of(_divergence(dealt / inside.sum(), (pooled - dealt) / outside.sum()))
 
 
 def auc_null(members: ArrayLike, nonmembers: ArrayLike, *, permutations: int, seed: int) -> Null:
@@ -65,7 +65,7 @@ def auc_null(members: ArrayLike, nonmembers: ArrayLike, *, permutations: int, se
     ranks = rankdata(np.concatenate([inside, outside]))
     rng = np.random.default_rng(seed)
     sums = np.array([ranks[rng.permutation(n + m)[:n]].sum() for _ in range(_enough(permutations))])
-    return _null((sums - n * (n + 1) / 2) / (n * m))  # Mann and Whitney's statistic
+    return null_of((sums - n * (n + 1) / 2) / (n * m))  # Mann and Whitney's statistic
 
 
 def _divergence(p: Floats, q: Floats) -> Floats:
@@ -77,10 +77,6 @@ def _divergence(p: Floats, q: Floats) -> Floats:
 def _entropy(p: Floats) -> Floats:
     logs = np.log2(p, where=p > 0, out=np.zeros_like(p))
     return np.asarray(-(p * logs).sum(-1))
-
-
-def _null(values: Floats) -> Null:
-    return Null(float(values.mean()), float(np.quantile(values, 0.95, method="higher")))
 
 
 def _counts(values: ArrayLike, name: str) -> Counts:

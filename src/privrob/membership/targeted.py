@@ -14,7 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from privrob.membership.threshold import CrossFitted, ThresholdAttack, threshold_attack
+from privrob.membership.threshold import CrossFitted, Null, ThresholdAttack, threshold_attack
+from privrob.membership.threshold.chance import deal, null_of
 from privrob.membership.threshold.heldout import first_half
 from privrob.membership.threshold.rule import labelled
 
@@ -48,6 +49,28 @@ def best_column(members: ArrayLike, nonmembers: ArrayLike, *, seed: int) -> Colu
         fpr = (outside[~fit_out, k] >= chosen.threshold).mean()
         accuracies.append(0.5 + 0.5 * (tpr - fpr))
     return ColumnAttack(official, column, float(np.mean(accuracies)))
+
+
+def best_column_null(
+    members: ArrayLike, nonmembers: ArrayLike, *, permutations: int, seed: int
+) -> Null:
+    """What the official accuracy of `best_column` is where there is nothing to infer.
+
+    Membership is dealt anew among the points, for all their scores at once.
+    """
+    inside, outside = _features(members, nonmembers)
+    n, m = len(inside), len(outside)
+    if permutations < 1:
+        raise ValueError(f"permutations must be at least 1, got {permutations}")
+    dealt = deal(permutations, n, m, np.random.default_rng(seed))
+    best = np.full(permutations, 0.5)
+    for column in np.concatenate([inside, outside]).T:
+        order = np.argsort(column)[::-1]
+        ends = np.append(np.flatnonzero(np.diff(column[order])), n + m - 1)  # last of each tie
+        hits = dealt[:, order].cumsum(axis=1)[:, ends]
+        gains = hits / n - (ends + 1 - hits) / m
+        best = np.maximum(best, 0.5 + 0.5 * gains.max(axis=1))
+    return null_of(best)
 
 
 def _choose(inside: Floats, outside: Floats) -> tuple[ThresholdAttack, int]:

@@ -46,7 +46,7 @@ def permutation_null(
     """
     inside, outside = both(members, nonmembers)
     deals = _deals(inside, outside, permutations, np.random.default_rng(seed))
-    return _null(np.concatenate([0.5 + 0.5 * (tpr - fpr) for tpr, fpr in deals]))
+    return null_of(np.concatenate([0.5 + 0.5 * (tpr - fpr) for tpr, fpr in deals]))
 
 
 def class_permutation_null(
@@ -78,11 +78,12 @@ def class_permutation_null(
             excess += np.concatenate([tpr * share[0] - fpr * share[1] for tpr, fpr in deals])
         else:
             excess += (mine >= limit).sum() / len(inside) - (theirs >= limit).sum() / len(outside)
-    return _null(0.5 + 0.5 * excess)
+    return null_of(0.5 + 0.5 * excess)
 
 
-def _null(accuracies: Floats) -> Null:
-    return Null(float(accuracies.mean()), float(np.quantile(accuracies, 0.95, method="higher")))
+def null_of(values: Floats) -> Null:
+    """Mean and 95th percentile of what memberships dealt anew give."""
+    return Null(float(values.mean()), float(np.quantile(values, 0.95, method="higher")))
 
 
 def _deals(
@@ -100,7 +101,7 @@ def _deals(
     ends = np.append(np.flatnonzero(pooled[1:] != pooled[:-1]), n + m - 1)  # last of each tie
     rows = max(1, _CHUNK // (n + m))
     for start in range(0, permutations, rows):
-        dealt = _dealt(min(rows, permutations - start), n, m, rng)
+        dealt = deal(min(rows, permutations - start), n, m, rng)
         hits = dealt.cumsum(axis=1, dtype=np.int64)[:, ends]
         # hits m - alarms n, as alarms = ends + 1 - hits
         best = (hits * (n + m) - (ends + 1) * n).argmax(axis=1)
@@ -108,7 +109,7 @@ def _deals(
         yield reached / n, (ends[best] + 1 - reached) / m
 
 
-def _dealt(rows: int, n: int, m: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+def deal(rows: int, n: int, m: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Rows of n members (True) among n + m points, each arrangement as likely as any other."""
     rare = n < m  # only the smaller side is drawn
     labels = np.full((rows, n + m), not rare)
