@@ -63,3 +63,11 @@ def test_the_first_two_halves_are_a_pair():
     data = {v.note: v.train.data for v in variants("halves", "quick") if v.model == "pgd"}
     assert {d.models for d in data.values()} == {song2019.HALVES}
     assert sorted(d.half for d in data.values()) == [0, 1]
+
+
+def test_the_second_duality_model_differs_in_its_radius_alone():
+    (stored,) = (v.train for v in variants("yale-membership", "paper") if v.model == "dual")
+    (own,) = (v.train for v in variants("duality-radius", "paper"))
+    settings = {d["setting"]: (d["paper"], d["quick"]) for d in registry.difference(stored, own)}
+    assert settings == {"training.defence.eps.high": (2 * song2019.EPS, song2019.EPS)}
+    assert variants("duality-radius", "quick") == []

@@ -144,6 +144,16 @@ def at_eps(train: Train, share: float) -> Train:
     return replace(train, training=replace(t, defence=replace(t.defence, eps=ramp)))
 
 
+def dual_at_own_eps(*, seed: int) -> Train:
+    """The duality defence trained at the radius that all are evaluated at, as its name says."""
+    train = yale("dual", seed=seed)
+    t = train.training
+    assert isinstance(t, Defended)
+    assert isinstance(t.defence, Dual)
+    ramp = replace(t.defence.eps, high=EPS)
+    return replace(train, training=replace(t, defence=replace(t.defence, eps=ramp)))
+
+
 def attacked(train: Train, fraction: float) -> Train:
     """PGD training of a fraction of each batch."""
     t = train.training

@@ -150,6 +150,12 @@ def on_halves(profile: str, seed: int | None) -> Models:
                 yield f"half {k}", name, song.half(make(name), k, models=song.HALVES)
 
 
+def dual_alone(profile: str, seed: int | None) -> Models:
+    """The duality model that the stored one is not: trained at the radius of its evaluation."""
+    for s in _seeds(profile, seed) if profile == "paper" else ():
+        yield "trained at 8/255", "dual", song.dual_at_own_eps(seed=s)
+
+
 def on(make: Maker, names: Sequence[str]) -> Family:
     """Models of data that are in no profile but `paper`."""
 
@@ -177,6 +183,8 @@ EXPERIMENTS = tuple(
         ("yale-membership", _CLAIMED, "Who is a member? Scores of the seven models", scored, seven),
         ("verifiable", _CLAIMED, "The verifiable defences and what their bounds tell", scored,
          verifiable),
+        ("duality-radius", _NOWHERE, "The duality defence trained at the radius of its evaluation",
+         scored, dual_alone),
         ("fashion-membership", "official repository, Fashion-MNIST", "Seven models: scores",
          scored, on(large.fashion, tuple(song.NAMES))),
         ("cifar-membership", "official repository, CIFAR-10", "Scores of CIFAR-10's four models",
