@@ -117,7 +117,7 @@ def test_what_the_page_says_follows_the_verdicts(monkeypatch):
 
 
 def test_a_defence_that_was_not_run_on_a_data_set_has_no_verdict_there():
-    rows = {r["model"]: r for r in contributions.statement("contribution2")}
+    rows = {r["model"]: r for r in contributions.statement("song2019/contribution2")}
     assert rows["duality"]["CIFAR-10,\nverdict"] is None
     assert rows["all of them"]["Fashion-MNIST,\nverdict"] == "not reproduced"
     assert rows["PGD"]["Yale Face,\npoints"].low > 0

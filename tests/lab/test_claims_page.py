@@ -187,8 +187,11 @@ def test_a_claim_links_to_the_page_whose_notebook_judges_its_exhibit():
         SimpleNamespace(cell_type="markdown", source="# Title (Table 1)\n\nexhibits.verdicts('x')"),
         SimpleNamespace(cell_type="code", source='exhibits.verdicts("p/a", "p/b", command="c")'),
     ]
+    cells.append(SimpleNamespace(cell_type="code", source='f(contributions.statement("p/c"))'))
     found = claims_page.shown_in({"11-pgd": SimpleNamespace(cells=cells)})
-    assert found == dict.fromkeys(("p/a", "p/b"), ("notebooks/11-pgd.html", "Title (Table 1)"))
+    assert found == dict.fromkeys(
+        ("p/a", "p/b", "p/c"), ("notebooks/11-pgd.html", "Title (Table 1)")
+    )
 
 
 # -- the bars -----------------------------------------------------------------------------------

@@ -6,7 +6,16 @@ from matplotlib.axes import Axes
 
 from privrob import plot
 from privrob.exhibits.leaks import INFERENCES, Leak
-from privrob.exhibits.outputs import LETTERS, ROBUST, SCORE, SETS, contrast, entries, sizes, stored
+from privrob.exhibits.outputs import (
+    LETTERS,
+    ROBUST,
+    SCORE,
+    SETS,
+    contrast,
+    entries,
+    sizes,
+    stored,
+)
 from privrob.lab import registry, song2019
 from privrob.lab.arithmetic import chance
 from privrob.lab.claims import Entry
@@ -22,12 +31,13 @@ _WORDS = {"natural": "natural", **{m: song2019.NAMES[m] for m in ROBUST}, "all":
 
 
 def statement(exhibit: str) -> list[TableRow]:
-    """Of 'contribution1' or 'contribution2': each model's difference and verdict by data set."""
+    """Of 'song2019/contribution1' or '2': each model's difference and verdict by data set."""
+    contribution = exhibit.rpartition("/")[2]
     rows: list[TableRow] = []
     for model in (*ROBUST, "all"):
         row: TableRow = {"model": _WORDS[model]}
         for name, title in SETS.items():
-            entry = contrast(exhibit, name, model)
+            entry = contrast(contribution, name, model)
             row[f"{title},\npoints"] = _difference(entry) if entry else None
             row[f"{title},\nverdict"] = entry.headline.verdict.word if entry else None
         rows.append(row)

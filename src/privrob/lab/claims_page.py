@@ -85,9 +85,9 @@ def _missing(entries: Sequence[Entry]) -> list[str]:
 
 
 def shown_in(notebooks: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Address and title of the page whose notebook calls `verdicts` on an exhibit, by exhibit.
+    """Address and title of the page whose notebook shows the verdicts on an exhibit, by exhibit.
 
-    That call is the one place that says so: `exhibits.verdicts("tursynbek2020/table1", ...)`.
+    A call says so: `exhibits.verdicts("tursynbek2020/table1", ...)`, or another of _SHOWS.
     """
     found = {}
     for name, notebook in notebooks.items():
@@ -97,11 +97,14 @@ def shown_in(notebooks: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     return found
 
 
+_SHOWS = ("exhibits.verdicts", "contributions.statement")
+
+
 def _judged(notebook: Any) -> Iterator[str]:
-    cells = [c for c in notebook.cells if c.cell_type == "code" and ".verdicts(" in c.source]
-    for cell in cells:
-        for node in ast.walk(ast.parse(cell.source)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "exhibits.verdicts":
+    code = [c.source for c in notebook.cells if c.cell_type == "code"]
+    for source in (s for s in code if any(f"{name}(" in s for name in _SHOWS)):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in _SHOWS:
                 yield from (ast.literal_eval(argument) for argument in node.args)
 
 
