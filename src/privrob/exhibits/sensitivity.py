@@ -1,92 +1,29 @@
 """How far song2019's models hang on single training images, beside what another seed does."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from numpy.typing import NDArray
-
-from privrob import data, plot
+from privrob import plot
 from privrob.exhibits.leak_sweeps import ATTACKED, leak_lead
 from privrob.exhibits.leaks import RESAMPLES, Leak, TableRow, leak_stamp
+from privrob.exhibits.left_out import Case, cases
 from privrob.exhibits.notes import sentence
 from privrob.lab import registry, song2019
 from privrob.lab.spec import LeftOut
-from privrob.membership.sensitivity import Changes, Estimate, changes, estimate
+from privrob.membership.sensitivity import Changes, Estimate, estimate
+
+__all__ = [
+    "NAME", "Contrast", "cases", "contrast", "contrast_rows", "fall_rows", "ranked", "settings",
+    "show_contrasts", "show_ranked", "show_tables", "size_rows", "standing", "told",
+]  # fmt: skip
 
 NAME = "song2019/sensitivity"
 COMMAND = f"privrob run {NAME}"
 BOOTSTRAP_SEED = 0
 # Of each score: factor for display, digits, unit.
+NAMES = {"confidence": "confidence", "log_odds": "log-odds"}
 SHOWN = {"confidence": (100.0, 1, "points of confidence"), "log_odds": (1.0, 2, "log-odds")}
-
-
-@dataclass(frozen=True, eq=False)  # told apart by identity, so that changes can be kept
-class Case:
-    """One kind of training: on all images, the same in other seeds, and without each group."""
-
-    full: Leak
-    others: tuple[Leak, ...]
-    without: tuple[Leak, ...]
-
-    @property
-    def name(self) -> str:
-        """'PGD', or 'PGD, recorded'."""
-        name = song2019.NAMES[self.full.model]
-        return name if self.full.source else f"{name}, {self.full.tier}"
-
-    @property
-    def models(self) -> tuple[Leak, ...]:
-        return (self.full, *self.others, *self.without)
-
-    @property
-    def out(self) -> list[NDArray[Any]]:
-        """Which of the full model's members each model does without, indices (k,)."""
-        size, found = len(self.full.sides("labels")[0]), map(_lacking, self.without)
-        return [data.left_out(size, k=d.k, group=d.group, seed=d.draw) for d in found]
-
-    def changes(self, inference: str, *, score: str) -> Changes:
-        """What moves a score of the left-out images: of 'benign' or 'adversarial' inputs."""
-        return _changes(self, f"{score}_{inference}_train")
-
-    def gap(self, inference: str, *, score: str) -> float:
-        """The mean score of the full model's members less that of the other images."""
-        members, others = self.full.sides(f"{score}_{inference}")
-        return float(members.mean(dtype=float) - others.mean(dtype=float))
-
-
-@lru_cache(maxsize=64)
-def _changes(case: Case, name: str) -> Changes:
-    def scores(models: Sequence[Leak]) -> list[NDArray[Any]]:
-        return [leak.arrays[name] for leak in models]
-
-    return changes(case.full.arrays[name], scores(case.others), scores(case.without), case.out)
-
-
-def _lacking(leak: Leak) -> LeftOut:
-    found = leak.row.variant.train.data
-    assert isinstance(found, LeftOut)
-    return found
-
-
-def cases(found: Sequence[Leak]) -> list[Case]:
-    """The models that belong together; without a full model, a seed or two groups there is none."""
-    alike: dict[tuple[str, str], list[Leak]] = defaultdict(list)
-    for leak in found:
-        alike[leak.tier, leak.model].append(leak)
-    return [case for models in alike.values() if (case := _case(models))]
-
-
-def _case(models: Sequence[Leak]) -> Case | None:
-    without = [m for m in models if isinstance(m.row.variant.train.data, LeftOut)]
-    seeds = {m.row.variant.seed for m in without}
-    whole = [m for m in models if m not in without]
-    full = [m for m in whole if m.row.variant.seed in seeds]
-    others = [m for m in whole if m.row.variant.seed not in seeds]
-    enough = full and others and len(without) > 1
-    return Case(full[0], tuple(others), tuple(without)) if enough else None
 
 
 # -- numbers ------------------------------------------------------------------------------------
@@ -233,40 +170,72 @@ def contrast(natural: Case, robust: Case, inference: str, *, score: str) -> Cont
     return Contrast(_mean(a.net - b.net, a), _mean(a.excess - b.excess, a))
 
 
-WORDS = {
-    1: "PGD training hangs on single images more",
-    -1: "PGD training hangs on single images less",
-    0: "which hangs on single images more cannot be told",
-}
+WORDS = {1: "more", -1: "less", 0: "cannot be told"}
 
 
-def told(shown: Sequence[Case], *, score: str) -> plot.Figure:
-    """For each tier and kind of input, the contrast and what can be said of it."""
-    parts = []
-    for tier in dict.fromkeys(case.full.tier for case in shown):
-        mine = {case.full.model: case for case in shown if case.full.tier == tier}
-        if {"natural", "pgd"} <= mine.keys():
-            two = mine["natural"], mine["pgd"]
-            parts += [_told(*two, inference, score) for inference in ATTACKED]
-    return sentence(" ".join(parts) or "Nothing to compare: a model is lacking.")
+def _pairs(shown: Sequence[Case]) -> list[tuple[Case, Case]]:
+    """Natural and PGD training of each tier that has both."""
+    tiers = dict.fromkeys(case.full.tier for case in shown)
+    found = [{c.full.model: c for c in shown if c.full.tier == tier} for tier in tiers]
+    return [(two["natural"], two["pgd"]) for two in found if {"natural", "pgd"} <= two.keys()]
 
 
-def _told(natural: Case, robust: Case, inference: str, score: str) -> str:
-    c = contrast(natural, robust, inference, score=score)
-    groups, unit = len(c.fall.by_group), SHOWN[score][2]
-    points = len(natural.changes(inference, score=score).points)
-    return (
-        f"{leak_lead([robust.full])}, {inference} inputs, {points} images in {groups} groups: PGD "
-        f"less natural training is {_interval(c.fall, score)} {unit} for the fall less that "
-        f"of images that stayed, and {_interval(c.excess, score)} for the size less that of "
-        f"another seed: {WORDS[c.sign]}."
+def contrast_rows(shown: Sequence[Case]) -> list[TableRow]:
+    """For each tier, score and kind of input: PGD less natural training, and what that says."""
+    return [
+        {
+            "score, inputs": f"{NAMES[score]}, {inference}",
+            "fall less that\nof others": _cell(c.fall, robust.full, score),
+            "size less that\nof a seed": _cell(c.excess, robust.full, score),
+            "PGD hangs on\nsingle images": WORDS[c.sign],
+        }
+        for natural, robust in _pairs(shown)
+        for score in SHOWN
+        for inference in ATTACKED
+        for c in [contrast(natural, robust, inference, score=score)]
+    ]
+
+
+def show_contrasts(shown: Sequence[Case]) -> plot.Figure:
+    """The table of these; the sentences of `told` say it in words."""
+    every = [leak for pair in _pairs(shown) for case in pair for leak in case.models]
+    return plot.table(
+        contrast_rows(shown),
+        caption=f"{leak_lead(every)}: PGD less natural training at the same images, points of "
+        "confidence and log-odds; 95 % intervals over the images.",
+        stamp=leak_stamp(every, COMMAND),
     )
 
 
-def _interval(e: Estimate, score: str) -> str:
-    factor, digits, _ = SHOWN[score]
-    mean, low, high = (f"{factor * v:.{digits}f}" for v in (e.mean, e.low, e.high))
-    return f"{mean} [{low}, {high}]".replace("-", "\N{MINUS SIGN}")
+def told(shown: Sequence[Case]) -> plot.Figure:
+    """What the contrasts say, as a sentence for each tier and kind of input."""
+    parts = [_told(*pair, inference) for pair in _pairs(shown) for inference in ATTACKED]
+    return sentence(" ".join(parts) or "Nothing to compare: a kind of training is lacking.")
+
+
+def _told(natural: Case, robust: Case, inference: str) -> str:
+    c = natural.changes(inference, score="confidence")
+    where = f"{len(c.points)} images in {len(natural.without)} groups"
+    signs = {s: contrast(natural, robust, inference, score=s).sign for s in SHOWN}
+    said = [f"by {NAMES[score]} {_SAID[sign]}" for score, sign in signs.items()]
+    lead = leak_lead([robust.full])
+    return f"{lead}, {inference} inputs, {where}: {', and '.join(said)}."
+
+
+_SAID = {
+    1: "PGD training hangs on single images more",
+    -1: "PGD training hangs on single images less",
+    0: "it cannot be told which training hangs on single images more",
+}
+
+
+def standing(shown: Sequence[Case]) -> plot.Figure:
+    """On how many members the full models are right under attack: there confidences can fall."""
+    said = [f"{case.name} {case.full.accuracy('adversarial')[0]:.0f} %" for case in shown]
+    lead = leak_lead([case.full for case in shown])
+    return sentence(
+        f"{lead}: members on which the full model is right under attack: {', '.join(said)}."
+    )
 
 
 def settings() -> list[TableRow]:

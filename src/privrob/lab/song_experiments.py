@@ -169,7 +169,7 @@ def without_few(profile: str, seed: int | None) -> Models:
     k, groups = (QUICK_LEFT_OUT, QUICK_GROUPS) if quick else (song.LEFT_OUT, song.GROUPS)
     others = (own + 1,) if quick else (s for s in song.SEEDS if s != own)
     for name, s in product(song.HALVED, (own, *others)):
-        yield WITH_ALL, name, make(name, seed=s)
+        yield WITH_ALL if s == own else f"{WITH_ALL}, seed {s}", name, make(name, seed=s)
     for name, group in product(song.HALVED, range(groups)):
         yield f"without group {group}", name, song.without(make(name, seed=own), group, k=k)
 
