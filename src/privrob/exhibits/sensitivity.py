@@ -217,7 +217,10 @@ def _told(natural: Case, robust: Case, inference: str) -> str:
     c = natural.changes(inference, score="confidence")
     where = f"{len(c.points)} images in {len(natural.without)} groups"
     signs = {s: contrast(natural, robust, inference, score=s).sign for s in SHOWN}
-    said = [f"by {NAMES[score]} {_SAID[sign]}" for score, sign in signs.items()]
+    if len(set(signs.values())) == 1:
+        said = [f"by either score {_SAID[signs['confidence']]}"]
+    else:
+        said = [f"by {NAMES[score]} {_SAID[sign]}" for score, sign in signs.items()]
     lead = leak_lead([robust.full])
     return f"{lead}, {inference} inputs, {where}: {', and '.join(said)}."
 
