@@ -30,6 +30,7 @@ CORE = {
     "membership": ("evaluate", "attacks", "bounds", "stats", "device"),
     "membership.threshold": (),
     "membership.lira": (),
+    "membership.sensitivity": ("stats",),
     "geometry": ("evaluate", "attacks", "device", "jacobian", "models"),
 }
 # Inside the lab: the store knows bytes and not science, tasks know science and not files, `run`

@@ -9,6 +9,7 @@ import torch
 from privrob import data
 
 Y = np.repeat([0, 1, 2, 3], [64, 59, 2, 7])
+FIRST = [117, 178, 251, 281]
 
 
 def test_each_model_has_half_of_each_class() -> None:
@@ -58,3 +59,43 @@ def test_halves_are_random_within_a_class_and_between_pairs() -> None:
 def test_halves_refuse_bad_input(y: Any, models: int, seed: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         data.halves(y, models=models, seed=seed)
+
+
+@pytest.mark.parametrize(("size", "k"), [(300, 30), (1900, 10), (7, 2), (5, 1)])
+def test_groups_share_no_example_and_leave_fewer_than_k_over(size: int, k: int) -> None:
+    groups = [data.left_out(size, k=k, group=g, seed=0) for g in range(size // k)]
+    assert all(len(g) == k and (np.diff(g) > 0).all() for g in groups)
+    every = np.concatenate(groups)
+    assert len(set(every.tolist())) == len(every) == size // k * k
+    assert every.min() >= 0
+    assert every.max() < size
+
+
+def test_who_is_left_out_is_random_and_depends_on_the_seed() -> None:
+    times = np.zeros(20)
+    for seed in range(2000):
+        times[data.left_out(20, k=5, group=1, seed=seed)] += 1
+    # Each example in a quarter of the groups, 500 of 2000 with a deviation of 19
+    assert np.abs(times - 500).max() < 90
+    assert data.left_out(300, k=4, group=0, seed=0).tolist() == FIRST  # the same everywhere
+
+
+def test_groups_of_another_seed_are_others() -> None:
+    a, b = (data.left_out(300, k=30, group=0, seed=s) for s in (0, 1))
+    assert not np.array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("size", "k", "group", "seed", "message"),
+    [
+        (0, 1, 0, 0, "size must be >= 1 .* not 0 and 0"),
+        (9, 1, 0, -1, "not 9 and -1"),
+        (9, 0, 0, 0, "k must be 1 to 8, to leave some of 9 examples, not 0"),
+        (9, 9, 0, 0, "not 9"),
+        (9, 4, 2, 0, r"group must lie in 0\.\.1 for 4 of 9, not 2"),
+        (9, 4, -1, 0, "not -1"),
+    ],
+)
+def test_left_out_refuses_bad_input(size: int, k: int, group: int, seed: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        data.left_out(size, k=k, group=group, seed=seed)

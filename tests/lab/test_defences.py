@@ -11,7 +11,7 @@ from privrob import data
 from privrob.lab import registry, run, song2019
 from privrob.lab.context import Splits
 from privrob.lab.run import Lab
-from privrob.lab.spec import Defended, Halved, Membership, Natural, Ramp
+from privrob.lab.spec import Defended, Halved, LeftOut, Membership, Natural, Ramp
 from privrob.lab.store import Store
 from privrob.lab.tasks.defences import LOSSES, _at, _rate
 from privrob.lab.tasks.membership import require_sound
@@ -106,6 +106,28 @@ def test_a_half_and_its_rest_are_the_whole():
     assert torch.equal(a, torch.cat([whole.train.x, whole.test.x])[torch.from_numpy(inside)])
 
 
+def test_who_is_left_out_is_missing_from_the_training_images_alone():
+    wanted = LeftOut(name="digits", train=50, test=20, k=7, group=2, draw=3)
+    splits = Splits(torch.device("cpu"))
+    part, whole = ({p: splits.get(d, p) for p in PARTS} for d in (wanted, wanted.whole))
+    out = data.left_out(50, k=7, group=2, seed=3)
+    rest = [i for i in range(50) if i not in out]
+    assert torch.equal(part["train"].x, whole["train"].x[rest])
+    assert torch.equal(part["train"].y, whole["train"].y[rest])
+    assert torch.equal(part["test"].x, whole["test"].x)
+    assert len(whole["train"]) == 50
+
+
+def test_a_group_that_is_not_there_is_refused():
+    wanted = LeftOut(name="digits", train=50, test=20, k=7, group=7, draw=3)
+    with pytest.raises(ValueError, match=r"group must lie in 0\.\.6 for 7 of 50, not 7"):
+        Splits(torch.device("cpu")).get(wanted, "train")
+
+
+PARTS = ("train", "test")
+FEW = LeftOut(name="digits", train=9, test=None, k=2, group=0, draw=0)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -118,6 +140,10 @@ def test_a_half_and_its_rest_are_the_whole():
         (lambda: replace(MEMBERSHIP, verifier="boxes"), "verifier: no 'boxes'"),
         (lambda: Halved(name="digits", train=None, test=None, half=4, models=4, draw=0), "half"),
         (lambda: Halved(name="digits", train=9, test=None, half=0, models=4, draw=0), "all images"),
+        (lambda: replace(FEW, k=0), "k must be at least 1, got 0"),
+        (lambda: replace(FEW, k=9), "k must be below the 9 images of train, got 9"),
+        (lambda: replace(FEW, group=-1), "group must be 0 or more, got -1"),
+        (lambda: replace(FEW, draw=-1), "draw must be 0 or more, got -1"),
     ],
 )
 def test_bad_settings_are_named(make, words):

@@ -6,6 +6,7 @@ from privrob.lab import registry, song2019
 from privrob.lab import song_experiments as song
 from privrob.lab.run import key_of
 from privrob.lab.song_digits import digits
+from privrob.lab.spec import LeftOut
 
 SWEEPS = ("budget", "generalisation", "capacity", "size", "other-eps", "halves")
 
@@ -71,3 +72,31 @@ def test_the_second_duality_model_differs_in_its_radius_alone():
     settings = {d["setting"]: (d["paper"], d["quick"]) for d in registry.difference(stored, own)}
     assert settings == {"training.defence.eps.high": (2 * song2019.EPS, song2019.EPS)}
     assert variants("duality-radius", "quick") == []
+
+
+@pytest.mark.parametrize(("profile", "groups", "seeds"), [("quick", 2, 2), ("paper", 5, 3)])
+def test_sensitivity_leaves_out_the_same_images_of_both_kinds_of_training(profile, groups, seeds):
+    found = variants("sensitivity", profile)
+    lacking = [v for v in found if isinstance(v.train.data, LeftOut)]
+    per_model = {m: [v.train.data for v in lacking if v.model == m] for m in song2019.HALVED}
+    assert per_model["natural"] == per_model["pgd"]
+    assert [d.group for d in per_model["pgd"]] == list(range(groups))
+    assert {v.seed for v in lacking} == {0}  # the other seeds have all images
+    whole = [v for v in found if v not in lacking]
+    assert len({(v.model, v.seed) for v in whole}) == 2 * seeds
+    assert {v.spec.data for v in found} == {lacking[0].train.data.whole}  # all images are scored
+
+
+@pytest.mark.parametrize("profile", ["paper", "quick"])
+def test_sensitivity_shares_the_models_of_all_images(profile):
+    make = digits if profile == "quick" else song2019.yale
+    whole = {key_of(v.train) for v in variants("sensitivity", profile) if v.note == song.WITH_ALL}
+    assert {key_of(make(name, seed=0)) for name in song2019.HALVED} <= whole
+
+
+@pytest.mark.parametrize("seed", [0, 1, 4])
+def test_another_seed_is_another_one(seed):
+    found = registry.experiment("song2019/sensitivity").variants("quick", seed=seed)
+    assert {v.seed for v in found if song.WITH_ALL in v.note} == {seed, seed + 1}
+    assert {v.seed for v in found if song.WITH_ALL not in v.note} == {seed}
+    assert registry.experiment("song2019/sensitivity").variants("live", seed=seed) == []

@@ -10,7 +10,7 @@ from privrob.data.catalogue import NAMES, UNKNOWN, known
 from privrob.data.dataset import DataError, Dataset, MissingSplitError, Split, as_float
 from privrob.data.embedded import MAKERS, faces, glyphs
 from privrob.data.files import Location, MissingDataError, download, locate, read
-from privrob.data.members import halves
+from privrob.data.members import halves, left_out
 
 __all__ = [
     "NAMES",
@@ -24,6 +24,7 @@ __all__ = [
     "faces",
     "glyphs",
     "halves",
+    "left_out",
     "load",
     "locate",
 ]

@@ -1,4 +1,4 @@
-"""Who is a member of which model: random halves of a set of examples."""
+"""Who is a member of which model: random halves of a set of examples, or all but a few."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,25 @@ def halves(y: ArrayLike, *, models: int, seed: int) -> NDArray[np.bool_]:
         raise ValueError(f"models must be >= 1 and the seed >= 0, not {models} and {seed}")
     first = [_half(labels, np.array([seed, pair], np.uint64)) for pair in range(-(-models // 2))]
     return np.array([half ^ other for half in first for other in (False, True)])[:models]
+
+
+def left_out(size: int, *, k: int, group: int, seed: int) -> NDArray[np.int64]:
+    """Which `k` of `size` examples a model does without: indices (k,), rising.
+
+    Groups 0, 1, ... are blocks of k of one random order, which depends on `seed` and `size` alone,
+    drawn from raw generator words: no example is in two groups, and the same are on every machine.
+
+    Raises ValueError unless 1 <= k < size and 0 <= group < size // k.
+    """
+    if size < 1 or not 0 <= seed < 2**64:
+        raise ValueError(f"size must be >= 1 and the seed in 0..2**64 - 1, not {size} and {seed}")
+    if not 1 <= k < size:
+        raise ValueError(f"k must be 1 to {size - 1}, to leave some of {size} examples, not {k}")
+    if not 0 <= group < size // k:
+        raise ValueError(f"group must lie in 0..{size // k - 1} for {k} of {size}, not {group}")
+    words = np.random.Philox(key=np.array([seed, size], np.uint64)).random_raw(size)
+    order = np.argsort(words, kind="stable")
+    return np.sort(order[group * k : (group + 1) * k]).astype(np.int64)
 
 
 def _labels(y: ArrayLike) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ from privrob.exhibits import (
     losses,
     nulls,
     outputs,
+    sensitivity,
     thresholds,
 )
 from privrob.exhibits.accounting import (
@@ -207,6 +208,7 @@ __all__ = [
     "quick_differences",
     "said",
     "saturation",
+    "sensitivity",
     "sentence",
     "settings",
     "shadow_pairs",

@@ -10,7 +10,7 @@ from torch import Tensor
 from privrob import data
 from privrob.data import Dataset, Split
 from privrob.data.catalogue import EMBEDDED, known
-from privrob.lab.spec import Data, Halved, Spec
+from privrob.lab.spec import Data, Halved, LeftOut, Spec
 from privrob.lab.store import Store
 
 
@@ -41,10 +41,13 @@ class Splits:
         if isinstance(wanted, Halved):
             return {part: split.to(self.device) for part, split in _halved(dataset, wanted).items()}
         cut = {"train": wanted.train, "test": wanted.test}
-        return {
+        found = {
             part: split.first(cut[part] or len(split)).to(self.device)
             for part, split in dataset.splits.items()
         }
+        if isinstance(wanted, LeftOut):
+            found["train"] = _rest(found["train"], wanted)
+        return found
 
 
 def _halved(dataset: Dataset, wanted: Halved) -> dict[str, Split]:
@@ -55,6 +58,15 @@ def _halved(dataset: Dataset, wanted: Halved) -> dict[str, Split]:
         data.halves(y.numpy(), models=wanted.models, seed=wanted.draw)[wanted.half]
     )
     return {"train": Split(x[inside], y[inside]), "test": Split(x[~inside], y[~inside])}
+
+
+def _rest(split: Split, wanted: LeftOut) -> Split:
+    """The examples that are not left out, in their order."""
+    out = data.left_out(len(split), k=wanted.k, group=wanted.group, seed=wanted.draw)
+    kept = torch.ones(len(split), dtype=torch.bool)
+    kept[torch.from_numpy(out)] = False
+    kept = kept.to(split.y.device)
+    return Split(split.x[kept], split.y[kept])
 
 
 def _other_contents(dataset: Dataset) -> str:

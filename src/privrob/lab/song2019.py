@@ -17,6 +17,7 @@ from privrob.lab.spec import (
     Dual,
     Halved,
     Interval,
+    LeftOut,
     Model,
     Natural,
     Ramp,
@@ -182,6 +183,18 @@ HALVED = ("natural", "pgd")
 def half(train: Train, index: int, *, models: int) -> Train:
     """The same training on a random half of all images of its data, the other half left out."""
     data = Halved(name=train.data.name, train=None, test=None, half=index, models=models, draw=0)
+    return replace(train, data=data)
+
+
+# -- all but a few: how far an answer hangs on single points -------------------------------------
+
+LEFT_OUT, GROUPS = 10, 5  # images that a model does without, and models
+
+
+def without(train: Train, group: int, *, k: int) -> Train:
+    """The same training without `k` of its images; of two groups none is the same."""
+    d = train.data
+    data = LeftOut(name=d.name, train=d.train, test=d.test, k=k, group=group, draw=0)
     return replace(train, data=data)
 
 

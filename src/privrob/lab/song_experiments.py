@@ -5,12 +5,13 @@ Profile `live` has none: the data of these models are not in the package.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import product
 
 from privrob.lab import song2019 as song
 from privrob.lab import song_large as large
 from privrob.lab.experiment import Experiment, Family, Models
 from privrob.lab.song_digits import digits
-from privrob.lab.spec import Adversarial, Defended, Membership, Spec, Train
+from privrob.lab.spec import Adversarial, Defended, LeftOut, Membership, Spec, Train
 
 PAPER = "song2019"
 STEPS = 20  # of the evaluation attack, facts section 5
@@ -32,10 +33,11 @@ def scored(train: Train, profile: str) -> Asked:
 
 
 def membership(train: Train, profile: str, *, eps: float) -> Membership:
-    """Scores of all its training and test images at a radius."""
+    """Scores of all its training and test images at a radius, of those left out as well."""
     steps = QUICK_ATTACK_STEPS if profile == "quick" else STEPS
     verifier = song.verifier(train)
-    return Membership(train=train, data=train.data, eps=eps, steps=steps, verifier=verifier)
+    images = train.data.whole if isinstance(train.data, LeftOut) else train.data
+    return Membership(train=train, data=images, eps=eps, steps=steps, verifier=verifier)
 
 
 def at_other_eps(train: Train, profile: str) -> Asked:
@@ -156,6 +158,27 @@ def dual_alone(profile: str, seed: int | None) -> Models:
         yield "trained at 8/255", "dual", song.dual_at_own_eps(seed=s)
 
 
+def without_few(profile: str, seed: int | None) -> Models:
+    """Natural and PGD training on all images, in several seeds, and in one without a few.
+
+    `seed` is the one that leaves out; the others are there to compare with.
+    """
+    if profile == "live":
+        return
+    quick, own = profile == "quick", seed or song.LIVE_SEED
+    make = digits if quick else song.yale
+    k, groups = (QUICK_LEFT_OUT, QUICK_GROUPS) if quick else (song.LEFT_OUT, song.GROUPS)
+    others = (own + 1,) if quick else (s for s in song.SEEDS if s != own)
+    for name, s in product(song.HALVED, (own, *others)):
+        yield WITH_ALL if s == own else f"{WITH_ALL}, seed {s}", name, make(name, seed=s)
+    for name, group in product(song.HALVED, range(groups)):
+        yield f"without group {group}", name, song.without(make(name, seed=own), group, k=k)
+
+
+WITH_ALL = "all images"
+QUICK_LEFT_OUT, QUICK_GROUPS = 30, 2  # more groups cost more trainings
+
+
 def on(make: Maker, names: Sequence[str]) -> Family:
     """Models of data that are in no profile but `paper`."""
 
@@ -200,5 +223,7 @@ EXPERIMENTS = tuple(
         ("size", _NOWHERE, "Leak over the number of training images", scored, over_sizes),
         ("other-eps", _NOWHERE, "An adversary who assumes another radius", at_other_eps, base_two),
         ("halves", _NOWHERE, "Shadow models on random halves", scored, on_halves),
+        ("sensitivity", _NOWHERE, "Models without a few images, and of other seeds", scored,
+         without_few),
     )
 )  # fmt: skip

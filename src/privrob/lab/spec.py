@@ -33,6 +33,7 @@ from privrob.lab.train_spec import (
     Data,
     DpSgd,
     Halved,
+    LeftOut,
     Model,
     Sgd,
     Stopped,
@@ -43,12 +44,11 @@ from privrob.lab.train_spec import (
 __all__ = [
     "KINDS", "READINGS", "SCALES", "Abstract", "Adversarial", "Corrupted", "Curvature", "Data",
     "Defence", "Defended", "Distance", "Distributional", "DpSgd", "Dual", "Fgsm", "Halved",
-    "Interval",
-    "Logits", "Masking", "Membership", "Model", "Natural", "Pgd", "Ramp", "Section", "Sgd", "Spec",
-    "Steps", "Stopped", "Trades", "Train", "Training", "canonical", "constant", "digest", "flat",
-    "kind", "known", "label", "plain", "require", "seed_for", "spec_digest", "upstream",
+    "Interval", "LeftOut", "Logits", "Masking", "Membership", "Model", "Natural",
+    "Pgd", "Ramp", "Section", "Sgd", "Spec", "Steps", "Stopped", "Trades", "Train", "Training",
+    "canonical", "constant", "digest", "flat", "kind", "known", "label", "plain", "require",
+    "seed_for", "spec_digest", "upstream",
 ]  # fmt: skip
-
 
 VERIFIERS = ("interval", "zonotope", "dual", "crown-interval")
 

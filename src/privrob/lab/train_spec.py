@@ -54,6 +54,32 @@ class Halved(Data):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeftOut(Data):
+    """All but `k` random training images: group `group`, seeded by `draw`; see `data.left_out`.
+
+    The model's seed has no part in who is left out. The 'train' part is the rest in the order of
+    `whole`, the 'test' part all test images.
+    """
+
+    k: int
+    group: int
+    draw: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.k >= 1, f"k must be at least 1, got {self.k}")
+        left = self.train is None or self.k < self.train
+        require(left, f"k must be below the {self.train} images of train, got {self.k}")
+        require(self.group >= 0, f"group must be 0 or more, got {self.group}")
+        require(self.draw >= 0, f"draw must be 0 or more, got {self.draw}")
+
+    @property
+    def whole(self) -> Data:
+        """The same data with nobody left out."""
+        return Data(name=self.name, train=self.train, test=self.test)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """A network of `models.MODELS` and its settings."""
 

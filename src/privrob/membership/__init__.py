@@ -2,5 +2,6 @@
 
 `scores` turns what a model answers into one number a point, higher meaning member; `threshold`
 attacks with such numbers and says what chance alone would give; `targeted` attacks with several
-numbers a point; `lira` is the likelihood-ratio attack from shadow models.
+numbers a point; `lira` is the likelihood-ratio attack from shadow models. `sensitivity` asks why
+they work: how far an answer hangs on a single training point.
 """

@@ -19,6 +19,7 @@ from privrob.plot.curves import (
 from privrob.plot.dots import Dots, dot_columns
 from privrob.plot.histograms import Histogram, Mark, histogram_panel, histogram_rows
 from privrob.plot.images import image_strip
+from privrob.plot.ranked import Ranked, ranked_panels, ranked_rows
 from privrob.plot.regions import Region, region_grid
 from privrob.plot.show import Figure, Value, show, table
 from privrob.plot.sides import (
@@ -52,6 +53,7 @@ __all__ = [
     "Histogram",
     "Line",
     "Mark",
+    "Ranked",
     "Reached",
     "Reference",
     "Region",
@@ -77,6 +79,8 @@ __all__ = [
     "label_axes",
     "name_ticks",
     "panels",
+    "ranked_panels",
+    "ranked_rows",
     "region_grid",
     "roc_panel",
     "roc_rows",

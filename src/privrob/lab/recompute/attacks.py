@@ -26,7 +26,7 @@ from privrob.lab.recompute.base import (
     split,
 )
 from privrob.lab.run import Lab, Result, sizes
-from privrob.lab.spec import Data, Fgsm, Halved, Membership, Pgd, Train
+from privrob.lab.spec import Data, Fgsm, Halved, LeftOut, Membership, Pgd, Train
 from privrob.lab.tasks.probes import ATTACKS
 
 Masks = dict[str, Array]
@@ -132,8 +132,8 @@ def _sliced(spec: Any, images: int) -> Data:
     """The first test images; of membership the first of both parts."""
     if not isinstance(spec, Membership):
         return cut(spec.data, images)
-    if isinstance(spec.data, Halved):
-        raise Unchecked("a half has no first images")
+    if isinstance(spec.data, Halved | LeftOut):
+        raise Unchecked("a random part has no first images")
     train, test = sizes(spec.data)
     return replace(spec.data, train=min(images, train), test=min(images, test))
 

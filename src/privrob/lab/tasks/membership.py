@@ -25,6 +25,8 @@ VERIFIERS: dict[str, Callable[..., Tensor]] = {
 def membership(spec: Membership, upstream: Mapping[str, Output], context: Context) -> Output:
     """Arrays, (N,) for the parts 'train' (members) and 'test' (non-members), `<name>_<part>`.
 
+    Of a model that was trained without a few of the images, these are in 'train' as well.
+
     `labels` int16. For the kinds of input `benign` and `adversarial` (PGD from the image, steps of
     2.5 eps / steps): `correct_<kind>` bool, `<score>_<kind>` float32 of every score and
     `logits_<kind>` (N, K) float16, from which tempered scores follow. With a
