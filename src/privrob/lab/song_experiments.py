@@ -4,9 +4,11 @@ Profile `live` has none: the data of these models are not in the package.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from privrob.lab import song2019 as song
+from privrob.lab import song_countermeasures as against
 from privrob.lab import song_large as large
 from privrob.lab.experiment import Experiment, Family, Models
 from privrob.lab.song_digits import digits
@@ -36,6 +38,13 @@ def membership(train: Train, profile: str, *, eps: float) -> Membership:
     steps = QUICK_ATTACK_STEPS if profile == "quick" else STEPS
     verifier = song.verifier(train)
     return Membership(train=train, data=train.data, eps=eps, steps=steps, verifier=verifier)
+
+
+def scored_members(train: Train, profile: str) -> Asked:
+    """Scores of members and of test images, without images that were held for reference."""
+    ((_, found),) = scored(train, profile)
+    assert isinstance(found, Membership)
+    return [("", replace(found, data=against.members(train)))]
 
 
 def at_other_eps(train: Train, profile: str) -> Asked:
@@ -155,6 +164,15 @@ def on_halves(profile: str, seed: int | None) -> Models:
                 yield f"half {k}", name, song.half(make(name), k, models=song.HALVES)
 
 
+def with_countermeasures(profile: str, seed: int | None) -> Models:
+    """Natural and PGD training, and each after what may be done about its leak."""
+    make = digits if profile == "quick" else song.yale
+    for s in _seeds(profile, seed):
+        for name in song.HALVED:
+            trains = against.countermeasures(make(name, seed=s), private_too=name == "natural")
+            yield from ((note, name, train) for note, train in trains.items())
+
+
 def on(make: Maker, names: Sequence[str]) -> Family:
     """Models of data that are in no profile but `paper`."""
 
@@ -199,5 +217,7 @@ EXPERIMENTS = tuple(
         ("size", _NOWHERE, "Leak over the number of training images", scored, over_sizes),
         ("other-eps", _NOWHERE, "An adversary who assumes another radius", at_other_eps, base_two),
         ("halves", _NOWHERE, "Shadow models on random halves", scored, on_halves),
+        ("countermeasures", _NOWHERE, "What may be done about the leak", scored_members,
+         with_countermeasures),
     )
 )  # fmt: skip
