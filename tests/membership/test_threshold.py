@@ -271,8 +271,8 @@ def test_what_two_attacks_share_cancels():
 
 def test_a_contrast_needs_the_same_points():
     before, after = _two(0.0, 1.0)
+    short = after[0][:-1], after[1]
     with pytest.raises(ValueError, match=r"the same points, got \(80, 60\) and \(79, 60\)"):
-        short = after[0][:-1], after[1]
         t.cross_fitted_contrast(before, short, resamples=2, level=0.9, seed=0)
     with pytest.raises(ValueError, match="resamples must be at least 1, got 0"):
         t.cross_fitted_contrast(before, after, resamples=0, level=0.9, seed=0)

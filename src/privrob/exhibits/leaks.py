@@ -69,7 +69,11 @@ class Leak:
 
 @lru_cache(maxsize=256)
 def _audit(leak: Leak, name: str) -> threshold.Audit:
-    members, nonmembers = leak.sides(name)
+    return audit_of(leak, *leak.sides(name))
+
+
+def audit_of(leak: Leak, members: NDArray[Any], nonmembers: NDArray[Any]) -> threshold.Audit:
+    """The audit of any scores of a model's members and non-members, in their order."""
     inside, outside = leak.sides("labels")
     return threshold.audit(
         members,

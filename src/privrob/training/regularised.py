@@ -9,6 +9,7 @@ Algorithm 1: reference points teach h and nothing else.
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -148,7 +149,7 @@ def _network(widths: tuple[int, ...], seed: int) -> nn.Sequential:
         raise ValueError(f"every layer needs a unit, got widths {widths}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        layers = [nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False)]
+        layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
     between = [layer for one in layers for layer in (one, nn.ReLU())]
     return nn.Sequential(*between[:-1])
 
