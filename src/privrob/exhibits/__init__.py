@@ -15,6 +15,7 @@ from privrob.exhibits import (
     losses,
     nulls,
     outputs,
+    temperatures,
     thresholds,
 )
 from privrob.exhibits.accounting import (
@@ -235,6 +236,7 @@ __all__ = [
     "table2_drops",
     "table2_statements",
     "table2_variants",
+    "temperatures",
     "the_quick",
     "thresholds",
     "told",

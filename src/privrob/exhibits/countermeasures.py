@@ -5,100 +5,32 @@ Used as a module: `from privrob.exhibits import countermeasures`.
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
-import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy.stats import kendalltau
 
 from privrob import plot, stats
-from privrob.exhibits.leak_sweeps import ATTACKED, PERCENT, SCORE, audited, leak_lead, show_columns
+from privrob.exhibits.leak_sweeps import ATTACKED, SCORE, audited, leak_lead
 from privrob.exhibits.leaks import (
     AUDIT_SEED,
     INFERENCES,
     RESAMPLES,
     Leak,
     TableRow,
-    audit_of,
     inference_cells,
     leak_stamp,
 )
+from privrob.exhibits.losses import described
 from privrob.exhibits.notes import sentence
-from privrob.lab import budgets, song_countermeasures
-from privrob.lab.spec import DpSgd
-from privrob.membership import scores, threshold
+from privrob.exhibits.tables import words
+from privrob.lab import budgets, registry, song_countermeasures
+from privrob.lab.spec import DpSgd, flat, plain
+from privrob.membership import threshold
 
 NAME = "song2019/countermeasures"
 DELTA = budgets.DELTAS[0]
 UNTOLD = "cannot be told at this size"
-Sides = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
-# -- temperature scaling ------------------------------------------------------------------------
-
-
-def at_temperature(leak: Leak, kind: str, *, score: str, temperature: float) -> Sides:
-    """A score of members and of others, from the logits that are kept, at a temperature."""
-    sides = []
-    for logits, labels in zip(leak.sides(f"logits_{kind}"), leak.sides("labels"), strict=True):
-        g = torch.from_numpy(logits.astype(np.float64))
-        warm = scores.tempered(g, temperature=temperature)
-        y = torch.from_numpy(labels.astype(np.int64))
-        sides.append(scores.SCORES[score](warm, y).numpy())
-    return sides[0], sides[1]
-
-
-@lru_cache(maxsize=256)
-def _reached(leak: Leak, kind: str, score: str, temperature: float) -> plot.Reached:
-    a = audit_of(leak, *at_temperature(leak, kind, score=score, temperature=temperature))
-    return plot.Reached(
-        f"{leak.name}, T = {temperature:g}",
-        100 * a.held_out.accuracy,
-        100 * a.interval.low,
-        100 * a.interval.high,
-        **leak.evidence,
-        chosen=100 * a.official.accuracy,
-        chance=100 * a.null.high,
-    )
-
-
-def show_temperatures(
-    shown: Sequence[Leak], temperatures: Sequence[float], *, kind: str, title: str
-) -> plot.Figure:
-    """Attacks on the confidence and on the entropy, without the label, at each temperature."""
-    columns = [
-        plot.Column(
-            f"{INFERENCES[kind]}, {score}",
-            [_reached(leak, kind, score, t) for leak in shown for t in temperatures],
-            PERCENT,
-        )
-        for score in ("confidence", "entropy")
-    ]
-    return show_columns(columns, shown, title=title, command=f"privrob run {NAME}")
-
-
-def reordered(leak: Leak, kind: str, *, temperature: float) -> float:
-    """The share of pairs of points that the confidence orders otherwise than at temperature 1."""
-    at = (at_temperature(leak, kind, score=SCORE, temperature=t) for t in (1.0, temperature))
-    before, after = (np.concatenate(sides) for sides in at)
-    return (1 - float(kendalltau(before, after).statistic)) / 2
-
-
-def temperatures_told(shown: Sequence[Leak], *, temperature: float, kind: str) -> plot.Figure:
-    """What a temperature does to order and attack, with the paired interval, in a sentence."""
-    parts = []
-    for leak in shown:
-        pair = (
-            at_temperature(leak, kind, score="confidence", temperature=t)
-            for t in (1.0, temperature)
-        )
-        change = _contrast(*pair)
-        share = 100 * reordered(leak, kind, temperature=temperature)
-        parts.append(
-            f"{leak.name}: {share:.1f} % of all pairs change their order, and {INFERENCES[kind]} "
-            f"from held-out thresholds {_moved(change)}"
-        )
-    return sentence(f"{leak_lead(shown)}, from T = 1 to T = {temperature:g}. {'; '.join(parts)}.")
+Sides = tuple[NDArray[Any], NDArray[Any]]
 
 
 # -- before and after ---------------------------------------------------------------------------
@@ -175,10 +107,11 @@ def accuracy_change(before: Leak, after: Leak, kind: str) -> Change:
 @lru_cache(maxsize=256)
 def leak_change(before: Leak, after: Leak, kind: str) -> Change:
     """Of the inference accuracy with held-out thresholds, the same images before and after."""
-    return _contrast(*(leak.sides(f"{SCORE}_{kind}") for leak in (before, after)))
+    return contrast(*(leak.sides(f"{SCORE}_{kind}") for leak in (before, after)))
 
 
-def _contrast(before: Sides, after: Sides) -> Change:
+def contrast(before: Sides, after: Sides) -> Change:
+    """Of held-out accuracies on two scores of the same points, with the paired interval."""
     c = threshold.cross_fitted_contrast(
         before, after, resamples=RESAMPLES, level=stats.LEVEL, seed=AUDIT_SEED
     )
@@ -207,9 +140,9 @@ def told(found: Sequence[Leak]) -> plot.Figure:
             INFERENCES[k] for k in ATTACKED if verdict(leak_change(before, after, k)) == "lower"
         ]
         if names:
-            lowered.append(f"{after.name} ({' and '.join(names)}; {_price(before, after)})")
+            lowered.append(f"{described(after)} ({' and '.join(names)}; {_price(before, after)})")
         else:
-            rest.append(after.name)
+            rest.append(described(after))
     yes = f"The leak is lower after {'; '.join(lowered)}." if lowered else ""
     no = f"After {'; '.join(rest)} no lower leak can be told at this size." if rest else ""
     return sentence(f"{leak_lead(found)}. {' '.join(filter(None, (yes, no)))}")
@@ -224,19 +157,6 @@ def _price(before: Leak, after: Leak) -> str:
         size = f"{abs(change[0]):.1f} points {word}" if word != UNTOLD else "not told apart"
         parts.append(f"{name} {size}")
     return ", ".join(parts)
-
-
-def _moved(change: Change) -> str:
-    value, low, high = change
-    return f"moves by {_signed(value)} points ({_signed(low)} to {_signed(high)}): " + {
-        "lower": "lower",
-        "higher": "higher",
-    }.get(verdict(change), UNTOLD)
-
-
-def _signed(value: float) -> str:
-    text = f"{abs(value):.1f}"
-    return f"\N{MINUS SIGN}{text}" if value < 0 and text != "0.0" else text
 
 
 def _value(change: Change, leak: Leak) -> plot.Value:
@@ -254,26 +174,44 @@ def show_trades(found: Sequence[Leak]) -> plot.Figure:
     }
     figure, axes = plot.panels(2, height=9.0, share=False)
     data: list[TableRow] = []
-    alt = []
+    alt, shown = [], compared(found)
     for ax, (kind, (x, y)) in zip(axes, axes_names.items(), strict=True):
-        spots = [_spot(leak, kind) for leak in found]
+        spots = [_spot(leak, kind) for leak in shown]
         plot.trade_panel(ax, spots, x=x, y=y, rest=50.0)
         data += [{"panel": y} | row for row in plot.trade_rows(spots, x="accuracy", y="inference")]
         alt.append(plot.trade_alt(spots, x=x, y=y))
     return plot.show(
         figure,
         alt=f"Leakage over accuracy. {' '.join(alt)}",
-        caption=f"{leak_lead(found)}: leakage over accuracy after each countermeasure. Right is "
-        "more accurate, down is less leakage. Lines are 95 % intervals over the images, with "
-        "thresholds from other points; at the grey line the attack guesses.",
-        stamp=leak_stamp(found, f"privrob run {NAME}"),
+        caption=f"{leak_lead(shown)}: leakage over accuracy after each countermeasure. Right is "
+        "more accurate, down is less leakage. Markers: thresholds from other points, with 95 % "
+        "intervals over the images. Bars and bands: thresholds chosen on the very points, and "
+        "what 95 % of them would not exceed if there were nothing to infer.",
+        stamp=leak_stamp(shown, f"privrob run {NAME}"),
         data=data,
     )
 
 
+def compared(found: Sequence[Leak]) -> list[Leak]:
+    """The models of all pairs, each once, in the order of `found`."""
+    there = {id(leak) for pair in pairs(found) for leak in pair}
+    return [leak for leak in found if id(leak) in there]
+
+
 def _spot(leak: Leak, kind: str) -> plot.Spot:
     r = audited(leak, kind)
-    return plot.Spot(leak.name, leak.accuracy(kind)[1], r.value, r.low, r.high, r.tier, r.source)
+    assert r.chosen is not None
+    assert r.chance is not None
+    return plot.Spot(
+        leak.name,
+        leak.accuracy(kind)[1],
+        r.value,
+        r.low,
+        r.high,
+        r.chosen,
+        r.chance,
+        **leak.evidence,
+    )
 
 
 # -- the private model --------------------------------------------------------------------------
@@ -293,3 +231,21 @@ def budgets_told(found: Sequence[Leak]) -> plot.Figure:
                 f"rate {t.sample_rate:.3g}, {t.updates} updates"
             )
     return sentence(f"Derived, the privacy budget. {'; '.join(parts)}.")
+
+
+# -- settings -----------------------------------------------------------------------------------
+
+
+def settings() -> plot.Figure:
+    """What each countermeasure adds to the training without it, in both profiles."""
+    table: dict[tuple[str, str], TableRow] = {}
+    for profile in ("paper", "quick"):
+        variants = registry.experiment(NAME).variants(profile, seed=registry.LIVE_SEED)
+        mine = {v.note: v.train.training for v in variants if v.model == "natural"}
+        base = dict(flat(plain(mine[""], labels=False)))
+        for note, training in mine.items():
+            for setting, value in flat(plain(training, labels=False)):
+                if base.get(setting) != value and setting != "type":
+                    row: TableRow = {"countermeasure": note, "setting": setting}
+                    table.setdefault((note, setting), row)[profile] = value
+    return words(list(table.values()))

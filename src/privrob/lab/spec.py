@@ -44,12 +44,11 @@ from privrob.lab.train_spec import (
 
 __all__ = [
     "KINDS", "READINGS", "SCALES", "Abstract", "Adversarial", "Corrupted", "Curvature", "Data",
-    "Defence", "Defended", "Distance", "Distributional", "DpSgd", "Dual", "Early", "Fgsm",
-    "Halved", "Interval",
-    "Logits", "Masking", "Membership", "Model", "Natural", "Pgd", "Ramp", "Regularised",
-    "Section", "Sgd", "Spec",
-    "Steps", "Stopped", "Trades", "Train", "Training", "canonical", "constant", "digest", "flat",
-    "kind", "known", "label", "plain", "require", "seed_for", "spec_digest", "upstream",
+    "Defence", "Defended", "Distance", "Distributional", "DpSgd", "Dual", "Early", "Fgsm", "Halved",
+    "Interval", "Logits", "Masking", "Membership", "Model", "Natural", "Pgd", "Ramp", "Regularised",
+    "Section", "Sgd", "Spec", "Steps", "Stopped", "Trades", "Train", "Training", "canonical",
+    "constant", "digest", "flat", "kind", "known", "label", "plain", "require", "seed_for",
+    "spec_digest", "upstream",
 ]  # fmt: skip
 
 
