@@ -64,7 +64,8 @@ def _draw(ax: Axes, spot: Spot, rest: float) -> None:
     look = tier(spot.tier)
     face = PAPER if spot.source == HOLLOW else look.colour
     ax.vlines([spot.x], rest, spot.chance, color=INK, linewidth=_BAND, alpha=0.16)
-    ax.vlines([spot.x], spot.low, spot.high, color=look.colour, linewidth=1.0)
+    # A line and no collection: names keep clear of lines.
+    ax.plot([spot.x] * 2, [spot.low, spot.high], color=look.colour, linewidth=0.9, marker="")
     bar: dict[str, Any] = {
         "color": look.colour,
         "marker": "_",
