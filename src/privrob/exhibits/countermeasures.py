@@ -226,11 +226,10 @@ def budgets_told(found: Sequence[Leak]) -> plot.Figure:
             t = budgets.training_of(train)
             eps = t.tightest(delta=DELTA)
             parts.append(
-                f"{leak.name}: \N{GREEK SMALL LETTER EPSILON} = {eps:.3g} at "
-                f"{budgets.delta_text(DELTA)}, noise multiplier {t.noise_multiplier:g}, sample "
+                f"{described(leak)}: {eps:.3g} at {budgets.delta_text(DELTA)}; noise multiplier {t.noise_multiplier:g}, sample "
                 f"rate {t.sample_rate:.3g}, {t.updates} updates"
             )
-    return sentence(f"Derived, the privacy budget. {'; '.join(parts)}.")
+    return sentence(f"Derived: the privacy budget that was spent. {'; '.join(parts)}.")
 
 
 # -- settings -----------------------------------------------------------------------------------

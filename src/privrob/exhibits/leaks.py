@@ -69,11 +69,7 @@ class Leak:
 
 @lru_cache(maxsize=256)
 def _audit(leak: Leak, name: str) -> threshold.Audit:
-    return audit_of(leak, *leak.sides(name))
-
-
-def audit_of(leak: Leak, members: NDArray[Any], nonmembers: NDArray[Any]) -> threshold.Audit:
-    """The audit of any scores of a model's members and non-members, in their order."""
+    members, nonmembers = leak.sides(name)
     inside, outside = leak.sides("labels")
     return threshold.audit(
         members,

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from scipy.stats import kendalltau
 
-from privrob import plot
+from privrob import plot, stats
 from privrob.exhibits.countermeasures import NAME, UNTOLD, Change, Sides, contrast, verdict
 from privrob.exhibits.leak_sweeps import PERCENT, SCORE, leak_lead, show_columns
-from privrob.exhibits.leaks import INFERENCES, Leak, audit_of
+from privrob.exhibits.leaks import AUDIT_SEED, INFERENCES, PERMUTATIONS, RESAMPLES, Leak
 from privrob.exhibits.losses import described
 from privrob.exhibits.notes import sentence
-from privrob.membership import scores
+from privrob.membership import scores, threshold
 
 
 def at_temperature(leak: Leak, kind: str, *, score: str, temperature: float) -> Sides:
@@ -32,15 +32,19 @@ def at_temperature(leak: Leak, kind: str, *, score: str, temperature: float) -> 
 
 @lru_cache(maxsize=256)
 def _reached(leak: Leak, kind: str, score: str, temperature: float) -> plot.Reached:
-    a = audit_of(leak, *at_temperature(leak, kind, score=score, temperature=temperature))
+    sides = at_temperature(leak, kind, score=score, temperature=temperature)
+    ends = threshold.cross_fitted_interval(
+        *sides, resamples=RESAMPLES, level=stats.LEVEL, seed=AUDIT_SEED
+    )
+    null = threshold.permutation_null(*sides, permutations=PERMUTATIONS, seed=AUDIT_SEED)
     return plot.Reached(
         f"{leak.name}, T = {temperature:g}",
-        100 * a.held_out.accuracy,
-        100 * a.interval.low,
-        100 * a.interval.high,
+        100 * threshold.cross_fitted(*sides, seed=AUDIT_SEED).accuracy,
+        100 * ends.low,
+        100 * ends.high,
         **leak.evidence,
-        chosen=100 * a.official.accuracy,
-        chance=100 * a.null.high,
+        chosen=100 * threshold.threshold_attack(*sides).accuracy,
+        chance=100 * null.high,
     )
 
 
