@@ -11,7 +11,7 @@ from privrob import data
 from privrob.lab import registry, run, song2019
 from privrob.lab.context import Splits
 from privrob.lab.run import Lab
-from privrob.lab.spec import Defended, Halved, LeftOut, Membership, Natural, Ramp
+from privrob.lab.spec import Defended, DpSgd, Halved, LeftOut, Membership, Natural, Ramp
 from privrob.lab.store import Store
 from privrob.lab.tasks.defences import LOSSES, _at, _rate
 from privrob.lab.tasks.membership import require_sound
@@ -171,6 +171,6 @@ def test_experiments_have_models_in_both_profiles():
             assert bool(found) != (large and profile == "quick")
             assert len({(v.model, v.note) for v in found}) == len(found)
         assert experiment.variants("live") == []
-        assert all(isinstance(v.train.training, Defended) for v in found)
+        assert all(isinstance(v.train.training, Defended | DpSgd) for v in found)
         asked = [isinstance(v.spec, Membership) for v in found]
         assert all(asked) or experiment.name.endswith("/yale")

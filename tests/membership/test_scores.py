@@ -265,3 +265,52 @@ def test_bad_features_are_named():
         targeted.class_classifiers(good, good, **few, seed=0)
     with pytest.raises(ValueError, match="labels must lie in 0..0, got 1"):
         targeted.class_classifiers(good, good, **(few | {"classes": 1}), seed=0)
+
+
+# -- temperatures -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.0, 25.0])
+def test_a_tempered_answer_is_the_power_of_the_answer(answers, temperature):
+    g, _ = answers
+    found = scores.tempered(g, temperature=temperature).softmax(1).numpy()
+    for row, p in zip(found, g.softmax(1).numpy(), strict=True):
+        powers = [q ** (1 / temperature) for q in p]
+        np.testing.assert_allclose(row, [q / sum(powers) for q in powers], rtol=1e-10)
+    back = scores.untempered(torch.from_numpy(found), temperature=temperature)
+    torch.testing.assert_close(back, g.softmax(1))
+
+
+def order(values):
+    return values.argsort().tolist()
+
+
+def test_a_temperature_moves_the_order_between_margin_and_centred_logit(answers):
+    g, y = answers
+    own = g.gather(1, y[:, None]).squeeze(1)
+    rest = g.scatter(1, y[:, None], -inf).amax(1)
+    at = {t: evaluate.log_odds(scores.tempered(g, temperature=t), y) for t in (1e-3, 1.0, 1e6)}
+    assert order(at[1e-3]) == order(own - rest)
+    assert order(at[1e6]) == order(own - g.mean(1))
+    assert order(at[1.0]) not in (order(at[1e-3]), order(at[1e6]))
+
+
+def test_of_two_classes_a_temperature_divides_the_log_odds(answers):
+    g, y = answers[0][:, :2], answers[1] % 2
+    warm = evaluate.log_odds(scores.tempered(g, temperature=7.0), y)
+    torch.testing.assert_close(warm, evaluate.log_odds(g, y) / 7)
+
+
+def test_a_temperature_changes_no_label(answers):
+    g, y = answers
+    warm = scores.tempered(g, temperature=9.0)
+    assert torch.equal(scores.correctness(warm, y), scores.correctness(g, y))
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, inf, float("nan")])
+def test_a_temperature_that_is_none_is_named(answers, temperature):
+    words = f"temperature must be finite and above 0, got {temperature}"
+    with pytest.raises(ValueError, match=words):
+        scores.tempered(answers[0], temperature=temperature)
+    with pytest.raises(ValueError, match=words):
+        scores.untempered(answers[0].softmax(1), temperature=temperature)

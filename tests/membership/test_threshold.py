@@ -214,6 +214,72 @@ def test_bad_scores_are_refused_by_everyone_and_the_side_is_named(ask, bad, word
         assert words in str(error.value)
 
 
+# -- two attacks on the same points -------------------------------------------------------------
+
+
+def _slow_contrast(before, after, *, resamples, seed):
+    """Accuracies of both on the same resamples, one resample at a time, with other draws."""
+    rng = np.random.default_rng(seed)
+    halves = []
+    for side in before:
+        order = rng.permutation(len(side))
+        halves.append((order[::2], order[1::2]))
+    found = []
+    for _ in range(resamples):
+        drawn = [[rng.choice(half, len(half)) for half in side] for side in halves]
+        values = []
+        for inside, outside in (before, after):
+            ways = []
+            for fit, score in ((0, 1), (1, 0)):
+                a, b = inside[drawn[0][fit]], outside[drawn[1][fit]]
+                limit = t.threshold_attack(a, b).threshold
+                hits = (inside[drawn[0][score]] >= limit).mean()
+                alarms = (outside[drawn[1][score]] >= limit).mean()
+                ways.append(0.5 + 0.5 * (hits - alarms))
+            values.append(np.mean(ways))
+        found.append(values[1] - values[0])
+    return np.quantile(found, [0.05, 0.95])
+
+
+def _two(shift, noise, *, seed=0, n=80, m=60):
+    rng = np.random.default_rng(seed)
+    before = rng.normal(1, 1, n), rng.normal(0, 1, m)
+    after = tuple(s + shift * k + noise * rng.normal(size=len(s))
+                  for k, s in zip((1, 0), before, strict=True))  # fmt: skip
+    return before, after
+
+
+def test_a_contrast_is_the_difference_with_its_paired_interval():
+    before, after = _two(1.0, 0.3)
+    found = t.cross_fitted_contrast(before, after, resamples=2000, level=0.9, seed=3)
+    values = [t.cross_fitted(*side, seed=3).accuracy for side in (before, after)]
+    assert found.value == values[1] - values[0]
+    slow = np.mean(
+        [_slow_contrast(before, after, resamples=400, seed=s) for s in range(5)], axis=0
+    )  # over splits as well, of which the other has one
+    np.testing.assert_allclose([found.low, found.high], slow, atol=0.03)
+
+
+def test_what_two_attacks_share_cancels():
+    before, after = _two(0.0, 0.01)
+    found = t.cross_fitted_contrast(before, after, resamples=500, level=0.95, seed=0)
+    alone = t.cross_fitted_interval(*after, resamples=500, level=0.95, seed=0)
+    assert found.high - found.low < (alone.high - alone.low) / 3
+    same = t.cross_fitted_contrast(before, before, resamples=50, level=0.95, seed=0)
+    assert same == (0.0, 0.0, 0.0)
+
+
+def test_a_contrast_needs_the_same_points():
+    before, after = _two(0.0, 1.0)
+    short = after[0][:-1], after[1]
+    with pytest.raises(ValueError, match=r"the same points, got \(80, 60\) and \(79, 60\)"):
+        t.cross_fitted_contrast(before, short, resamples=2, level=0.9, seed=0)
+    with pytest.raises(ValueError, match="resamples must be at least 1, got 0"):
+        t.cross_fitted_contrast(before, after, resamples=0, level=0.9, seed=0)
+    with pytest.raises(ValueError, match=r"level must lie in \(0, 1\), got 1"):
+        t.cross_fitted_contrast(before, after, resamples=2, level=1, seed=0)
+
+
 # -- the benchmark ------------------------------------------------------------------------------
 
 

@@ -11,12 +11,14 @@ from privrob.lab.spec import (
     Distributional,
     DpSgd,
     Dual,
+    Early,
     Fgsm,
     Interval,
     Logits,
     Masking,
     Membership,
     Pgd,
+    Regularised,
     Section,
     Sgd,
     Spec,
@@ -40,6 +42,7 @@ _UPDATE = {
     "fashion_vgg": 0.1,
     "wide_resnet": 0.4,
 }
+_REGULARISED = 1.7  # members and reference forward, members once more with a gradient
 _EXACT = 200  # forward passes that exact l1 norms of a small net take, about
 _CORRUPTING = 4e-4  # one corruption of one image, and looking at it
 _CLASSES = 10
@@ -58,10 +61,12 @@ def _seconds(spec: Train, images: int) -> float:
     t, width = spec.training, spec.model.width
     if isinstance(t, Defended):
         plain = _UPDATE[spec.model.name.removesuffix("_dual")] * width**2
-        return t.updates * t.batch_size * plain * _passes(t.defence)
+        updates = t.stop if isinstance(t, Early) else t.updates
+        beside = _REGULARISED if isinstance(t, Regularised) else 0.0
+        return updates * t.batch_size * plain * (_passes(t.defence) + beside)
     assert isinstance(t, Sgd)
-    each = _DPSGD if isinstance(t, DpSgd) else _SGD
-    return t.epochs * images * each * width
+    more = _DPSGD / _SGD if isinstance(t, DpSgd) else 1.0
+    return t.epochs * images * _UPDATE[spec.model.name] * more * width
 
 
 def _passes(defence: Defence) -> float:
@@ -116,5 +121,6 @@ def describe(spec: Spec) -> str:
 
 def _method(training: Training) -> str:
     if isinstance(training, Defended):
-        return type(training.defence).__name__.lower()
+        against = "" if type(training) is Defended else f"{type(training).__name__.lower()} "
+        return against + type(training.defence).__name__.lower()
     return "DP-SGD" if isinstance(training, DpSgd) else "SGD"

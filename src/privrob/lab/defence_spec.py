@@ -184,3 +184,45 @@ class Defended(Training):
         require(self.weight_decay >= 0, f"weight_decay must be >= 0, got {self.weight_decay}")
         require(self.clip_grad_norm > 0, f"clip_grad_norm must be > 0, got {self.clip_grad_norm}")
         require(self.augment >= 0, f"augment must be 0 or more, got {self.augment}")
+
+
+# -- countermeasures to the leak ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Early(Defended):
+    """The first `stop` of the `updates` of a training: schedules and batches are of the whole."""
+
+    stop: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        good = 1 <= self.stop <= self.updates
+        require(good, f"stop must lie in 1..{self.updates}, the updates, got {self.stop}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regularised(Defended):
+    """A training against a network that infers membership: adversarial regularisation.
+
+    The last `reference` training images are no members: they teach the network alone, which has
+    `hidden` units a layer and learns `inner_steps` times before each update, by Adam at
+    `inner_lr`. `weight` times its log-answer on members is added to the loss.
+    """
+
+    weight: float
+    reference: int
+    hidden: tuple[int, ...]
+    inner_lr: float
+    inner_steps: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for part in ("weight", "inner_lr"):
+            value = getattr(self, part)
+            require(value >= 0 and isfinite(value), f"{part} must be 0 or more, got {value}")
+        for part in ("reference", "inner_steps"):
+            value = getattr(self, part)
+            require(value >= 1, f"{part} must be at least 1, got {value}")
+        bad = [n for n in self.hidden if n < 1]
+        require(not bad, f"hidden must be above 0, got {bad}")

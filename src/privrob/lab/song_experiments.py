@@ -4,10 +4,12 @@ Profile `live` has none: the data of these models are not in the package.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import product
 
 from privrob.lab import song2019 as song
+from privrob.lab import song_countermeasures as against
 from privrob.lab import song_large as large
 from privrob.lab.experiment import Experiment, Family, Models
 from privrob.lab.song_digits import digits
@@ -38,6 +40,13 @@ def membership(train: Train, profile: str, *, eps: float) -> Membership:
     verifier = song.verifier(train)
     images = train.data.whole if isinstance(train.data, LeftOut) else train.data
     return Membership(train=train, data=images, eps=eps, steps=steps, verifier=verifier)
+
+
+def scored_members(train: Train, profile: str) -> Asked:
+    """Scores of members and of test images, without images that were held for reference."""
+    ((_, found),) = scored(train, profile)
+    assert isinstance(found, Membership)
+    return [("", replace(found, data=against.members(train)))]
 
 
 def at_other_eps(train: Train, profile: str) -> Asked:
@@ -179,6 +188,15 @@ WITH_ALL = "all images"
 QUICK_LEFT_OUT, QUICK_GROUPS = 30, 2  # more groups cost more trainings
 
 
+def with_countermeasures(profile: str, seed: int | None) -> Models:
+    """Natural and PGD training, and each after what may be done about its leak."""
+    make = digits if profile == "quick" else song.yale
+    for s in _seeds(profile, seed):
+        for name in song.HALVED:
+            trains = against.countermeasures(make(name, seed=s), private_too=name == "natural")
+            yield from ((note, name, train) for note, train in trains.items())
+
+
 def on(make: Maker, names: Sequence[str]) -> Family:
     """Models of data that are in no profile but `paper`."""
 
@@ -225,5 +243,7 @@ EXPERIMENTS = tuple(
         ("halves", _NOWHERE, "Shadow models on random halves", scored, on_halves),
         ("sensitivity", _NOWHERE, "Models without a few images, and of other seeds", scored,
          without_few),
+        ("countermeasures", _NOWHERE, "What may be done about the leak", scored_members,
+         with_countermeasures),
     )
 )  # fmt: skip

@@ -20,9 +20,11 @@ from privrob.lab.defence_spec import (
     Defended,
     Distributional,
     Dual,
+    Early,
     Interval,
     Natural,
     Ramp,
+    Regularised,
     Trades,
     Training,
     constant,
@@ -43,9 +45,9 @@ from privrob.lab.train_spec import (
 
 __all__ = [
     "KINDS", "READINGS", "SCALES", "Abstract", "Adversarial", "Corrupted", "Curvature", "Data",
-    "Defence", "Defended", "Distance", "Distributional", "DpSgd", "Dual", "Fgsm", "Halved",
-    "Interval", "LeftOut", "Logits", "Masking", "Membership", "Model", "Natural",
-    "Pgd", "Ramp", "Section", "Sgd", "Spec", "Steps", "Stopped", "Trades", "Train", "Training",
+    "Defence", "Defended", "Distance", "Distributional", "DpSgd", "Dual", "Early", "Fgsm", "Halved",
+    "Interval", "LeftOut", "Logits", "Masking", "Membership", "Model", "Natural", "Pgd", "Ramp",
+    "Regularised", "Section", "Sgd", "Spec", "Steps", "Stopped", "Trades", "Train", "Training",
     "canonical", "constant", "digest", "flat", "kind", "known", "label", "plain", "require",
     "seed_for", "spec_digest", "upstream",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ logits of `bounds` in the place of g.
 
 from collections.abc import Callable
 from functools import partial
+from math import isfinite
 from types import MappingProxyType
 
 import torch
@@ -82,6 +83,34 @@ SCORES = MappingProxyType(
         "correctness": correctness,
     }
 )
+
+
+def tempered(g: Tensor, *, temperature: float) -> Tensor:
+    """The logits whose softmax is the answer at a temperature, g / T: (N, K), of any float type.
+
+    Above 1 answers grow more even, below 1 more extreme; the largest stays the largest. For two
+    classes the log-odds are divided by T, so no order of points changes. For more it may: the
+    log-odds at T go to (g_y - largest of the others) / T as T falls to 0, and for large T order
+    points by g_y - mean of the others. ValueError unless T is finite and above 0.
+    """
+    _check_temperature(temperature)
+    check_logits(g, examples=len(g))
+    return g / temperature
+
+
+def untempered(p: Tensor, *, temperature: float) -> Tensor:
+    """Answers at temperature 1 from those at T, p^T made to sum to 1: (N, K) to (N, K).
+
+    With it an adversary who sees all K probabilities takes a known temperature back. Exact but
+    for rounding: a probability that rounded to 0 stays 0.
+    """
+    _check_temperature(temperature)
+    return (temperature * p.log()).softmax(1)
+
+
+def _check_temperature(temperature: float) -> None:
+    if not (temperature > 0 and isfinite(temperature)):
+        raise ValueError(f"temperature must be finite and above 0, got {temperature}")
 
 
 def check(g: Tensor, y: Tensor) -> None:

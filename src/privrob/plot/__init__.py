@@ -39,6 +39,7 @@ from privrob.plot.style import label_axes, panels, style
 from privrob.plot.svg import inline_svg
 from privrob.plot.sweeps import sweep_curves
 from privrob.plot.tiers import SOURCES, STYLESHEET, TIERS, Tier
+from privrob.plot.trades import Spot, trade_alt, trade_panel, trade_rows
 
 __all__ = [
     "SOURCES",
@@ -59,6 +60,7 @@ __all__ = [
     "Region",
     "RocLine",
     "Sides",
+    "Spot",
     "Stamp",
     "Tier",
     "Value",
@@ -92,4 +94,7 @@ __all__ = [
     "sweep_curves",
     "table",
     "to_csv",
+    "trade_alt",
+    "trade_panel",
+    "trade_rows",
 ]

@@ -8,7 +8,7 @@ from torch import nn
 from privrob import evaluate
 from privrob.data import Split
 from privrob.lab.spec import Stopped, Train
-from privrob.lab.tasks import defences, plain
+from privrob.lab.tasks import countermeasures, defences, plain
 from privrob.lab.tasks.base import Arrays, Context, Output, _new_model, trained
 from privrob.lab.tasks.method import Method
 from privrob.training import loop
@@ -91,6 +91,8 @@ METHODS: dict[str, Callable[[Train, nn.Module, int], Method]] = {
     "Sgd": plain.sgd,
     "DpSgd": plain.dpsgd,
     "Defended": defences.defended,
+    "Early": countermeasures.early,
+    "Regularised": countermeasures.regularised,
 }
 
 

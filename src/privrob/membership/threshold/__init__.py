@@ -21,9 +21,11 @@ from privrob.membership.threshold.chance import (
 )
 from privrob.membership.threshold.heldout import (
     CrossFitted,
+    HeldOutContrast,
     HeldOutInterval,
     class_cross_fitted,
     cross_fitted,
+    cross_fitted_contrast,
     cross_fitted_interval,
 )
 from privrob.membership.threshold.roc import Roc, roc
@@ -42,6 +44,7 @@ __all__ = [
     "Audit",
     "ClassAttack",
     "CrossFitted",
+    "HeldOutContrast",
     "HeldOutInterval",
     "Null",
     "Roc",
@@ -55,6 +58,7 @@ __all__ = [
     "class_thresholds",
     "closed_form_null",
     "cross_fitted",
+    "cross_fitted_contrast",
     "cross_fitted_interval",
     "permutation_null",
     "roc",

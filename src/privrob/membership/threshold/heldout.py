@@ -113,13 +113,54 @@ def cross_fitted_interval(
     training, and is a little wide, as thresholds are fitted anew on points that repeat. Raises
     ValueError also for resamples < 1 and a level outside (0, 1).
     """
+    _check(resamples, level)
+    inside, outside = both(members, nonmembers)
+    rng = np.random.default_rng(seed)
+    return _interval(_resampled(inside, outside, resamples, rng), level)
+
+
+class HeldOutContrast(NamedTuple):
+    """A difference of two held-out accuracies and its interval, both ends included."""
+
+    value: float
+    low: float
+    high: float
+
+
+def cross_fitted_contrast(
+    before: tuple[ArrayLike, ArrayLike],
+    after: tuple[ArrayLike, ArrayLike],
+    *,
+    resamples: int,
+    level: float,
+    seed: int,
+) -> HeldOutContrast:
+    """The cross-fitted accuracy of `after` minus that of `before`, scores of the same points.
+
+    Each is (members, nonmembers). Split and resamples are shared, so what the two attacks owe to
+    the draw of the points cancels as far as they agree about them. The interval is that of
+    `cross_fitted_interval`, and like it covers no other training. ValueError as there, and where
+    the two have different numbers of points.
+    """
+    _check(resamples, level)
+    pairs = [both(*scores) for scores in (before, after)]
+    counts = [(len(inside), len(outside)) for inside, outside in pairs]
+    if counts[0] != counts[1]:
+        raise ValueError(f"before and after need the same points, got {counts[0]} and {counts[1]}")
+    # The draws depend on the counts alone: the same seed resamples the same points.
+    found = [_resampled(*pair, resamples, np.random.default_rng(seed)) for pair in pairs]
+    values = [cross_fitted(*pair, seed=seed).accuracy for pair in pairs]
+    return HeldOutContrast(values[1] - values[0], *_interval(found[1] - found[0], level))
+
+
+def _check(resamples: int, level: float) -> None:
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, got {resamples}")
     if not 0 < level < 1:
         raise ValueError(f"level must lie in (0, 1), got {level}")
-    inside, outside = both(members, nonmembers)
-    rng = np.random.default_rng(seed)
-    accuracies = _resampled(inside, outside, resamples, rng)
+
+
+def _interval(accuracies: Floats, level: float) -> HeldOutInterval:
     low, high = np.quantile(accuracies, [(1 - level) / 2, (1 + level) / 2])
     return HeldOutInterval(float(low), float(high))
 
