@@ -167,7 +167,7 @@ def test_experiments_have_models_in_both_profiles():
     for experiment in registry.matching("song2019/*"):
         for profile in ("quick", "paper"):
             found = experiment.variants(profile, seed=0)
-            large = experiment.name.split("/")[1].startswith(("fashion", "cifar"))
+            large = experiment.name.split("/")[1].startswith(("fashion", "cifar", "duality"))
             assert bool(found) != (large and profile == "quick")
             assert len({(v.model, v.note) for v in found}) == len(found)
         assert experiment.variants("live") == []
