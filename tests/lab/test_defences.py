@@ -10,6 +10,8 @@ from specimens import IBP, MEMBERSHIP, SGD, load, same
 from privrob import data
 from privrob.lab import registry, run, song2019
 from privrob.lab.context import Splits
+from privrob.lab.recompute.attacks import _sliced
+from privrob.lab.recompute.base import Unchecked
 from privrob.lab.run import Lab
 from privrob.lab.spec import Defended, DpSgd, Halved, LeftOut, Membership, Natural, Ramp
 from privrob.lab.store import Store
@@ -126,6 +128,14 @@ def test_a_group_that_is_not_there_is_refused():
 
 PARTS = ("train", "test")
 FEW = LeftOut(name="digits", train=9, test=None, k=2, group=0, draw=0)
+
+
+def test_scores_of_a_random_part_are_not_repeated_from_its_first_images():
+    halved = Halved(name="digits", train=None, test=None, half=0, models=4, draw=0)
+    for part in (FEW, halved):  # of fewer images, others would be drawn
+        with pytest.raises(Unchecked, match="no first images"):
+            _sliced(replace(MEMBERSHIP, data=part), 5)
+    assert _sliced(replace(MEMBERSHIP, data=FEW.whole), 5).train == 5
 
 
 @pytest.mark.parametrize(
