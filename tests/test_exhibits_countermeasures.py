@@ -145,7 +145,12 @@ def test_tables_and_figure_have_every_model():
     assert change["countermeasure"] == "PGD, min-max"
     assert change["leak"] == "I_B and I_A lower"
     figure = countermeasures.show_trades(found)
-    for words in ("I_B, held out", "I_A, held out", "PGD, min-max: accuracy of others"):
+    for words in (
+        "PGD, I_B (%), over accuracy",
+        "PGD, I_A (%)",
+        "none: accuracy",
+        "min-max: accuracy",
+    ):
         assert words in figure.text
 
 

@@ -23,7 +23,7 @@ from privrob.exhibits.leaks import (
 from privrob.exhibits.losses import described
 from privrob.exhibits.notes import sentence
 from privrob.exhibits.tables import words
-from privrob.lab import budgets, registry, song_countermeasures
+from privrob.lab import budgets, registry, song2019, song_countermeasures
 from privrob.lab.spec import DpSgd, flat, plain
 from privrob.membership import threshold
 
@@ -166,30 +166,44 @@ def _value(change: Change, leak: Leak) -> plot.Value:
 # -- the figure ---------------------------------------------------------------------------------
 
 
+AXES = {  # kind of input -> what is kept, what leaks
+    "benign": ("accuracy (%)", "I_B (%)"),
+    "adversarial": ("accuracy under PGD (%)", "I_A (%)"),
+}
+
+
 def show_trades(found: Sequence[Leak]) -> plot.Figure:
-    """I_B over accuracy, and I_A over accuracy under the attack, one dot a model."""
-    axes_names = {
-        "benign": ("accuracy of others (%)", "I_B, held out (%)"),
-        "adversarial": ("accuracy of others under PGD (%)", "I_A, held out (%)"),
-    }
-    figure, axes = plot.panels(2, height=9.0, share=False)
+    """I_B over accuracy, and I_A over accuracy under the attack; a column of panels a training."""
+    shown = compared(found)
+    models = list(dict.fromkeys(leak.model for leak in shown))
+    figure, axes = plot.panels(2, len(models), height=7.6, share=False)
     data: list[TableRow] = []
-    alt, shown = [], compared(found)
-    for ax, (kind, (x, y)) in zip(axes, axes_names.items(), strict=True):
-        spots = [_spot(leak, kind) for leak in shown]
+    alt = []
+    places = [(kind, model) for kind in AXES for model in models]
+    for ax, (kind, model) in zip(axes, places, strict=True):
+        x, y = AXES[kind]
+        y = f"{song2019.NAMES[model]}, {y}"
+        spots = [_spot(leak, kind) for leak in shown if leak.model == model]
+        ax.set_ylim(*_limits([_spot(leak, kind) for leak in shown]))
         plot.trade_panel(ax, spots, x=x, y=y, rest=50.0)
         data += [{"panel": y} | row for row in plot.trade_rows(spots, x="accuracy", y="inference")]
-        alt.append(plot.trade_alt(spots, x=x, y=y))
+        alt.append(f"{y}, over {x}: {plot.trade_alt(spots, x='accuracy', y='inference')}")
     return plot.show(
         figure,
         alt=f"Leakage over accuracy. {' '.join(alt)}",
-        caption=f"{leak_lead(shown)}: leakage over accuracy after each countermeasure. Right is "
-        "more accurate, down is less leakage. Markers: thresholds from other points, with 95 % "
-        "intervals over the images. Bars and bands: thresholds chosen on the very points, and "
-        "what 95 % of them would not exceed if there were nothing to infer.",
+        caption=f"{leak_lead(shown)}: leakage over accuracy on test images, after each "
+        "countermeasure. Right is more accurate, down is less leakage. Markers: thresholds from "
+        "other points, with 95 % intervals over the images. Bars and bands: thresholds chosen on "
+        "the very points, and what 95 % of them would not exceed if there were nothing to infer.",
         stamp=leak_stamp(shown, f"privrob run {NAME}"),
         data=data,
     )
+
+
+def _limits(spots: Sequence[plot.Spot]) -> tuple[float, float]:
+    """One range of leakage for all panels of a kind."""
+    ends = [v for s in spots for v in (s.low, s.high, s.chosen, 50.0)]
+    return min(ends) - 1, max(ends) + 1
 
 
 def compared(found: Sequence[Leak]) -> list[Leak]:
@@ -203,7 +217,7 @@ def _spot(leak: Leak, kind: str) -> plot.Spot:
     assert r.chosen is not None
     assert r.chance is not None
     return plot.Spot(
-        leak.name,
+        leak.row.variant.note or "none",
         leak.accuracy(kind)[1],
         r.value,
         r.low,
@@ -226,8 +240,9 @@ def budgets_told(found: Sequence[Leak]) -> plot.Figure:
             t = budgets.training_of(train)
             eps = t.tightest(delta=DELTA)
             parts.append(
-                f"{described(leak)}: {eps:.3g} at {budgets.delta_text(DELTA)}; noise multiplier {t.noise_multiplier:g}, sample "
-                f"rate {t.sample_rate:.3g}, {t.updates} updates"
+                f"{described(leak)}: {eps:.3g} at {budgets.delta_text(DELTA)}; noise "
+                f"multiplier {t.noise_multiplier:g}, sample rate {t.sample_rate:.3g}, "
+                f"{t.updates} updates"
             )
     return sentence(f"Derived: the privacy budget that was spent. {'; '.join(parts)}.")
 
