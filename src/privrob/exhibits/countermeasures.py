@@ -145,7 +145,7 @@ def told(found: Sequence[Leak]) -> plot.Figure:
             rest.append(described(after))
     yes = f"The leak is lower after {'; '.join(lowered)}." if lowered else ""
     no = f"After {'; '.join(rest)} no lower leak can be told at this size." if rest else ""
-    return sentence(f"{leak_lead(found)}. {' '.join(filter(None, (yes, no)))}")
+    return sentence(f"{leak_lead(compared(found))}. {' '.join(filter(None, (yes, no)))}")
 
 
 def _price(before: Leak, after: Leak) -> str:
