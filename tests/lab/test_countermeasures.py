@@ -6,7 +6,8 @@ import pytest
 import torch
 from specimens import IBP, SGD, load, same
 
-from privrob import data
+from privrob import data, models
+from privrob.data.catalogue import known
 from privrob.lab import costs, registry, run, song2019
 from privrob.lab import song_countermeasures as against
 from privrob.lab.run import Lab, key_of
@@ -14,7 +15,7 @@ from privrob.lab.song_digits import digits
 from privrob.lab.spec import Defended, DpSgd, Early, Membership, Natural, Regularised
 from privrob.lab.store import Store
 from privrob.lab.tasks.countermeasures import regularised
-from privrob.training import loop
+from privrob.training import loop, private
 
 GAME = {"weight": 1.0, "reference": 120, "hidden": (8,), "inner_lr": 0.01, "inner_steps": 2}
 
@@ -189,6 +190,28 @@ def test_private_batches_are_of_the_expected_size():
         t = against.private(make("natural", seed=0)).training
         assert isinstance(t, DpSgd)
         assert t.sample_rate * images == pytest.approx(t.batch_size)
+
+
+@pytest.mark.parametrize("make", [digits, song2019.yale])
+def test_both_networks_can_be_trained_in_private(make):
+    """Clipped gradients of the fast engine are those of one example at a time."""
+    spec = make("natural", seed=0).model
+    network = models.build(spec.name, seed=0, **spec.settings | {"width": 0.25})
+    shape, clip_norm = known(make("natural", seed=0).data.name).shape, 0.5
+    x, y = (
+        torch.rand(3, *shape, generator=torch.Generator().manual_seed(0)),
+        torch.tensor([0, 3, 7]),
+    )
+    slow = {n: torch.zeros_like(p) for n, p in network.named_parameters()}
+    for k in range(3):
+        loss = torch.nn.functional.cross_entropy(network(x[k : k + 1]), y[k : k + 1])
+        each = dict(zip(slow, torch.autograd.grad(loss, list(network.parameters())), strict=True))
+        norm = sum(g.square().sum() for g in each.values()).sqrt()
+        for name, g in each.items():
+            slow[name] += g / (norm / clip_norm).clamp(min=1)
+    found = private.clipped_gradient(network, x, y, clip_norm=clip_norm)
+    for name, total in slow.items():
+        torch.testing.assert_close(found[name], total, rtol=1e-3, atol=1e-5)
 
 
 # -- costs --------------------------------------------------------------------------------------

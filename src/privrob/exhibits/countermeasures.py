@@ -23,8 +23,8 @@ from privrob.exhibits.leaks import (
 from privrob.exhibits.losses import described
 from privrob.exhibits.notes import sentence
 from privrob.exhibits.tables import words
-from privrob.lab import budgets, registry, song_countermeasures
-from privrob.lab.spec import DpSgd, flat, plain
+from privrob.lab import budgets, registry, song2019, song_countermeasures
+from privrob.lab.spec import DpSgd, Training, flat, plain
 from privrob.membership import threshold
 
 NAME = "song2019/countermeasures"
@@ -59,13 +59,9 @@ def _id(leak: Leak) -> tuple[str, str, str, int]:
 
 
 def rows(found: Sequence[Leak]) -> list[TableRow]:
-    """Every model: accuracy of others, clean and under the attack, I_B and I_A; percent."""
+    """Every model: I_B and I_A with chance and held-out thresholds; percent."""
     return [
         {"model": leak.name}
-        | {
-            head: plot.Value(leak.accuracy(kind)[1], **leak.evidence)
-            for head, kind in (("accuracy", "benign"), ("under\nPGD", "adversarial"))
-        }
         | inference_cells(leak, "benign", score=SCORE)
         | inference_cells(leak, "adversarial", score=SCORE)
         for leak in found
@@ -145,7 +141,7 @@ def told(found: Sequence[Leak]) -> plot.Figure:
             rest.append(described(after))
     yes = f"The leak is lower after {'; '.join(lowered)}." if lowered else ""
     no = f"After {'; '.join(rest)} no lower leak can be told at this size." if rest else ""
-    return sentence(f"{leak_lead(found)}. {' '.join(filter(None, (yes, no)))}")
+    return sentence(f"{leak_lead(compared(found))}. {' '.join(filter(None, (yes, no)))}")
 
 
 def _price(before: Leak, after: Leak) -> str:
@@ -166,30 +162,44 @@ def _value(change: Change, leak: Leak) -> plot.Value:
 # -- the figure ---------------------------------------------------------------------------------
 
 
+AXES = {  # kind of input -> what is kept, what leaks
+    "benign": ("accuracy (%)", "I_B (%)"),
+    "adversarial": ("accuracy under PGD (%)", "I_A (%)"),
+}
+
+
 def show_trades(found: Sequence[Leak]) -> plot.Figure:
-    """I_B over accuracy, and I_A over accuracy under the attack, one dot a model."""
-    axes_names = {
-        "benign": ("accuracy of others (%)", "I_B, held out (%)"),
-        "adversarial": ("accuracy of others under PGD (%)", "I_A, held out (%)"),
-    }
-    figure, axes = plot.panels(2, height=9.0, share=False)
+    """I_B over accuracy, and I_A over accuracy under the attack; a column of panels a training."""
+    shown = compared(found)
+    models = list(dict.fromkeys(leak.model for leak in shown))
+    figure, axes = plot.panels(2, len(models), height=7.6, share=False)
     data: list[TableRow] = []
-    alt, shown = [], compared(found)
-    for ax, (kind, (x, y)) in zip(axes, axes_names.items(), strict=True):
-        spots = [_spot(leak, kind) for leak in shown]
+    alt = []
+    places = [(kind, model) for kind in AXES for model in models]
+    for ax, (kind, model) in zip(axes, places, strict=True):
+        x, y = AXES[kind]
+        y = f"{song2019.NAMES[model]}, {y}"
+        spots = [_spot(leak, kind) for leak in shown if leak.model == model]
+        ax.set_ylim(*_limits([_spot(leak, kind) for leak in shown]))
         plot.trade_panel(ax, spots, x=x, y=y, rest=50.0)
         data += [{"panel": y} | row for row in plot.trade_rows(spots, x="accuracy", y="inference")]
-        alt.append(plot.trade_alt(spots, x=x, y=y))
+        alt.append(f"{y}, over {x}: {plot.trade_alt(spots, x='accuracy', y='inference')}")
     return plot.show(
         figure,
         alt=f"Leakage over accuracy. {' '.join(alt)}",
-        caption=f"{leak_lead(shown)}: leakage over accuracy after each countermeasure. Right is "
-        "more accurate, down is less leakage. Markers: thresholds from other points, with 95 % "
-        "intervals over the images. Bars and bands: thresholds chosen on the very points, and "
-        "what 95 % of them would not exceed if there were nothing to infer.",
+        caption=f"{leak_lead(shown)}: leakage over accuracy on test images, after each "
+        "countermeasure. Right is more accurate, down is less leakage. Markers: thresholds from "
+        "other points, with 95 % intervals over the images. Bars and bands: thresholds chosen on "
+        "the very points, and what 95 % of them would not exceed if there were nothing to infer.",
         stamp=leak_stamp(shown, f"privrob run {NAME}"),
         data=data,
     )
+
+
+def _limits(spots: Sequence[plot.Spot]) -> tuple[float, float]:
+    """One range of leakage for all panels of a kind."""
+    ends = [v for s in spots for v in (s.low, s.high, s.chosen, 50.0)]
+    return min(ends) - 1, max(ends) + 1
 
 
 def compared(found: Sequence[Leak]) -> list[Leak]:
@@ -203,7 +213,7 @@ def _spot(leak: Leak, kind: str) -> plot.Spot:
     assert r.chosen is not None
     assert r.chance is not None
     return plot.Spot(
-        leak.name,
+        leak.row.variant.note or "none",
         leak.accuracy(kind)[1],
         r.value,
         r.low,
@@ -226,8 +236,9 @@ def budgets_told(found: Sequence[Leak]) -> plot.Figure:
             t = budgets.training_of(train)
             eps = t.tightest(delta=DELTA)
             parts.append(
-                f"{described(leak)}: {eps:.3g} at {budgets.delta_text(DELTA)}; noise multiplier {t.noise_multiplier:g}, sample "
-                f"rate {t.sample_rate:.3g}, {t.updates} updates"
+                f"{described(leak)}: {eps:.3g} at {budgets.delta_text(DELTA)}; noise "
+                f"multiplier {t.noise_multiplier:g}, sample rate {t.sample_rate:.3g}, "
+                f"{t.updates} updates"
             )
     return sentence(f"Derived: the privacy budget that was spent. {'; '.join(parts)}.")
 
@@ -241,10 +252,16 @@ def settings() -> plot.Figure:
     for profile in ("paper", "quick"):
         variants = registry.experiment(NAME).variants(profile, seed=registry.LIVE_SEED)
         mine = {v.note: v.train.training for v in variants if v.model == "natural"}
-        base = dict(flat(plain(mine[""], labels=False)))
         for note, training in mine.items():
-            for setting, value in flat(plain(training, labels=False)):
-                if base.get(setting) != value and setting != "type":
-                    row: TableRow = {"countermeasure": note, "setting": setting}
-                    table.setdefault((note, setting), row)[profile] = value
+            for setting, value in _added(training, mine[""]):
+                row: TableRow = {"countermeasure": note, "setting": setting}
+                table.setdefault((note, setting), row)[profile] = value
     return words(list(table.values()))
+
+
+def _added(training: Training, base: Training) -> Iterator[tuple[str, Any]]:
+    """The settings that a training has and the base has not; of another method, all."""
+    known = dict(flat(plain(base, labels=False)))
+    for setting, value in flat(plain(training, labels=False)):
+        if setting != "type" and (setting not in known or isinstance(training, DpSgd)):
+            yield setting, value

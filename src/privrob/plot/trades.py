@@ -80,7 +80,7 @@ def _draw(ax: Axes, spot: Spot, rest: float) -> None:
 def _widen(ax: Axes, spots: Sequence[Spot]) -> None:
     """Room for names on both sides."""
     ends = [s.x for s in spots]
-    margin = 0.25 * (max(ends) - min(ends)) or 1.0
+    margin = 0.6 * (max(ends) - min(ends)) or 1.0
     ax.set_xlim(min(ends) - margin, max(ends) + margin)
 
 
