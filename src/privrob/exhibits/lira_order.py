@@ -1,0 +1,104 @@
+"""Which of two arms leaks more, and whether the order of the stored outputs survives LiRA."""
+
+from dataclasses import dataclass
+
+from privrob import plot, stats
+from privrob.exhibits import outputs
+from privrob.exhibits.leak_sweeps import leak_lead
+from privrob.exhibits.leaks import INFERENCES, TableRow
+from privrob.exhibits.lira import ATTACKS, INPUTS, OFFLINE, ONE, ONLINE, percent, reached
+from privrob.exhibits.shadows import Arm
+
+
+@dataclass(frozen=True)
+class Order:
+    """Held-out accuracies of two arms and the second less the first, pair by pair; shares."""
+
+    first: stats.Summary
+    second: stats.Summary
+    contrast: stats.Summary
+
+    @property
+    def sign(self) -> int:
+        """1 where the second arm leaks more, -1 where the first does, 0 where it cannot be told."""
+        return int(self.contrast.low > 0) - int(self.contrast.high < 0)
+
+
+def order(first: Arm, second: Arm, inference: str, attack: str) -> Order:
+    """Which of two arms leaks more; ValueError unless their halves are the same."""
+    if first.members.shape != second.members.shape or (first.members != second.members).any():
+        raise ValueError(f"{first.name} and {second.name} have different halves: no pairs")
+    a, b = (reached(arm, inference, attack).held_out for arm in (first, second))
+    contrast = stats.paired_contrast(second.paired(b), first.paired(a))
+    return Order(first.summary(a), second.summary(b), contrast)
+
+
+def published_sign(inference: str) -> int:
+    """Which of natural and PGD leaks more in the stored outputs of Yale: 1 for PGD."""
+    stored = outputs.stored("yale")
+    a, b = (stored[model][f"infer-{inference}"] for model in ("natural", "pgd"))
+    return int(b > a) - int(b < a)
+
+
+_MORE = {1: "{1} leaks more", -1: "{0} leaks more", 0: "cannot be told"}
+
+
+def order_rows(first: Arm, second: Arm) -> list[TableRow]:
+    """The stored outputs' order, then ours under each attack; percent and points."""
+    rows: list[TableRow] = []
+    for inference in INPUTS:
+        rows.append(_stored_row(first, second, inference))
+        for attack in ATTACKS:
+            found = order(first, second, inference, attack)
+            row: TableRow = {"attack": f"{INFERENCES[inference]}, {attack}"}
+            named = {first.name: found.first, second.name: found.second}
+            for name, s in (named | {"difference": found.contrast}).items():
+                row[name] = percent(first, s)
+            rows.append(row | {"order": _said(first, second, found.sign)})
+    return rows
+
+
+def _stored_row(first: Arm, second: Arm, inference: str) -> TableRow:
+    stored = outputs.stored("yale")
+    row: TableRow = {"attack": f"{INFERENCES[inference]}, stored outputs"}
+    a, b = (stored[arm.model][f"infer-{inference}"] for arm in (first, second))
+    for name, value in ((first.name, a), (second.name, b)):
+        row[name] = plot.Value(value, tier="published")
+    row["difference"] = plot.Value(b - a, tier="derived")
+    return row | {"order": _said(first, second, published_sign(inference))}
+
+
+def _said(first: Arm, second: Arm, sign: int) -> str:
+    return _MORE[sign].format(first.name, second.name)
+
+
+def order_told(first: Arm, second: Arm) -> str:
+    """In sentences: whether the order of the stored outputs survives LiRA here."""
+    n = f"With {len(first.leaks)} models an arm, {leak_lead(first.leaks).lower()}: "
+    return n + " ".join(_survives(first, second, inference) for inference in INPUTS)
+
+
+def _survives(first: Arm, second: Arm, inference: str) -> str:
+    signs = {a: order(first, second, inference, a).sign for a in (ONE, OFFLINE, ONLINE)}
+    theirs = published_sign(inference)
+    told = "; ".join(f"under {a}, {_said(first, second, s)}" for a, s in signs.items())
+    return (
+        f"{INFERENCES[inference]}: in the stored outputs {_said(first, second, theirs)}; here, "
+        f"{told}. {verdict(theirs, signs[ONE], (signs[OFFLINE], signs[ONLINE]))}"
+    )
+
+
+def verdict(theirs: int, one: int, ratios: tuple[int, int]) -> str:
+    """In words, from the order in the stored outputs, under one threshold and under LiRA."""
+    if set(ratios) == {1, -1}:
+        return "LiRA's two forms contradict each other."
+    sign = next((s for s in ratios if s), 0)
+    if sign == 0:
+        return "LiRA cannot tell the two apart, so whether the order survives stays open."
+    part = "" if ratios[0] == ratios[1] else ", in one of its two forms"
+    if sign != theirs:
+        return f"The order does not survive LiRA{part}."
+    if one == theirs:
+        return f"The order survives LiRA{part}."
+    seen = "does not tell the two apart" if one == 0 else "orders them the other way"
+    return f"One threshold {seen} here, and LiRA finds the stored order{part}."
