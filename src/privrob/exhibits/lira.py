@@ -193,13 +193,13 @@ def show_roc(shown: Sequence[Arm], inference: str) -> plot.Figure:
     for ax, arm in zip(axes, shown, strict=True):
         curves = [_curve(arm, inference, attack) for attack in RANKED]
         plot.roc_panel(ax, curves, at=100 * RARE)
-        title = f"{arm.name}, {INFERENCES[inference]}: members found (TPR, %)"
+        title = f"{arm.described}, {INFERENCES[inference]}: members found (TPR, %)"
         plot.label_axes(ax, y=title)
         rows += [{"arm": arm.name} | row for row in plot.roc_rows(curves)]
         found = [
             f"{attack} {100 * pooled(arm, inference, attack).tpr_at(RARE):.1f}" for attack in RANKED
         ]
-        told.append(f"{arm.name}: {', '.join(found)}")
+        told.append(f"{arm.described}: {', '.join(found)}")
     leaks = [leak for arm in shown for leak in arm.leaks]
     alt = "ROC curves on logarithmic axes. Percent of the members found where one percent of the "
     return plot.show(

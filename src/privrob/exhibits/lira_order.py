@@ -1,12 +1,13 @@
 """Which of two arms leaks more, and whether the order of the stored outputs survives LiRA."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from privrob import plot, stats
 from privrob.exhibits import outputs
 from privrob.exhibits.leak_sweeps import leak_lead
-from privrob.exhibits.leaks import INFERENCES, TableRow
-from privrob.exhibits.lira import ATTACKS, INPUTS, OFFLINE, ONE, ONLINE, percent, reached
+from privrob.exhibits.leaks import INFERENCES, TableRow, leak_stamp
+from privrob.exhibits.lira import ATTACKS, COMMAND, INPUTS, OFFLINE, ONE, ONLINE, percent, reached
 from privrob.exhibits.shadows import Arm
 
 
@@ -70,6 +71,13 @@ def _stored_row(first: Arm, second: Arm, inference: str) -> TableRow:
 
 def _said(first: Arm, second: Arm, sign: int) -> str:
     return _MORE[sign].format(first.name, second.name)
+
+
+def order_stamp(couples: Sequence[tuple[Arm, Arm]]) -> plot.Stamp:
+    """The evidence behind `order_rows`, the stored outputs first."""
+    leaks = [leak for two in couples for arm in two for leak in arm.leaks]
+    stamp = leak_stamp(leaks, COMMAND)
+    return replace(stamp, tiers=("published", "derived", *stamp.tiers))
 
 
 def order_told(first: Arm, second: Arm) -> str:

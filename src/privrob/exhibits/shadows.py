@@ -45,6 +45,12 @@ class Arm:
         return song2019.NAMES[self.model]
 
     @property
+    def described(self) -> str:
+        """'PGD, executed (quick)'."""
+        first = self.leaks[0]
+        return f"{self.name}, {first.tier}{f' ({first.source})' if first.source else ''}"
+
+    @property
     def enough(self) -> bool:
         """There are as many models as the likelihood-ratio attack needs."""
         return len(self.leaks) >= MIN_MODELS
@@ -90,6 +96,18 @@ def arms(found: Sequence[Leak]) -> list[Arm]:
             about = leak.tier, leak.source, leak.model, leak.row.variant.seed
             groups.setdefault(about, []).append(leak)
     return [_arm(sorted(group, key=lambda m: _half(m).half)) for group in groups.values()]
+
+
+def couples(shown: Sequence[Arm]) -> list[tuple[Arm, Arm]]:
+    """Natural and PGD training of the same tier and seed, on the same halves."""
+    found = {_id(arm): arm for arm in shown}
+    twins = [(arm, found.get(("pgd", *_id(arm)[1:]))) for arm in shown if arm.model == "natural"]
+    return [(natural, pgd) for natural, pgd in twins if pgd]
+
+
+def _id(arm: Arm) -> tuple[str, str, str, int]:
+    first = arm.leaks[0]
+    return first.model, first.tier, first.source, first.row.variant.seed
 
 
 def _arm(leaks: Sequence[Leak]) -> Arm:
