@@ -168,21 +168,29 @@ def test_chance_repeats_the_whole_attack():
 # -- who leaks more -----------------------------------------------------------------------------
 
 
-def test_the_order_is_told_pair_by_pair(two):
-    found = lira_order.order(*two, "benign", lira.OFFLINE)
-    a, b = (lira.reached(x, "benign", lira.OFFLINE).held_out for x in two)
+@pytest.mark.parametrize("measure", [lira_order.ACCURACY, lira_order.AREA])
+def test_the_order_is_told_pair_by_pair(two, measure):
+    def sign(first, second, attack=lira.OFFLINE):
+        return lira_order.order(first, second, "benign", attack, measure=measure).sign
+
+    found = lira_order.order(*two, "benign", lira.OFFLINE, measure=measure)
+    reached = [lira.reached(x, "benign", lira.OFFLINE) for x in two]
+    a, b = (r.held_out if measure == lira_order.ACCURACY else r.auc for r in reached)
     slow = stats.seed_summary([(b[k] + b[k + 1] - a[k] - a[k + 1]) / 2 for k in range(0, N, 2)])
     assert found.contrast.mean == pytest.approx(slow.mean)
     assert found.contrast.low == pytest.approx(slow.low)
-    assert found.sign == 1
-    assert lira_order.order(*two[::-1], "benign", lira.OFFLINE).sign == -1
-    assert lira_order.order(two[0], two[0], "benign", lira.ONE).sign == 0
+    assert (sign(*two), sign(*two[::-1]), sign(two[0], two[0])) == (1, -1, 0)
 
 
 def test_arms_with_other_halves_are_not_compared(two):
     few = arm(model="natural", count=8)
     with pytest.raises(ValueError, match="natural and PGD have different halves"):
-        lira_order.order(few, two[1], "benign", lira.ONE)
+        lira_order.order(few, two[1], "benign", lira.ONE, measure=lira_order.AREA)
+
+
+def test_thresholds_of_classes_have_no_area(two):
+    with pytest.raises(ValueError, match="one for each class has no area under the ROC curve"):
+        lira_order.order(*two, "benign", lira.BY_CLASS, measure=lira_order.AREA)
 
 
 def test_verdicts_follow_the_numbers():
@@ -208,9 +216,10 @@ def test_the_stored_order_is_that_of_the_ledger():
         assert lira_order.published_sign(inference) == (1 if more else -1)
 
 
-def test_the_sentence_names_the_number_of_models(two):
-    told = lira_order.order_told(*two)
-    assert told.startswith(f"With {N} models an arm, executed (quick): I_B: ")
+def test_the_sentence_names_the_number_of_models_and_the_measure(two):
+    told = lira_order.order_told(*two, measure=lira_order.AREA)
+    start = f"Executed (quick), {N} models an arm, by area under the ROC curve. I_B: "
+    assert told.startswith(start)
     assert "under LiRA offline, PGD leaks more" in told
 
 
@@ -229,7 +238,10 @@ def test_tables_have_every_attack_and_input(two):
     assert rare[1]["I_B,\narea"].mean == pytest.approx(
         100 * lira.reached(two[0], "benign", lira.OFFLINE).auc.mean()
     )
-    order = lira_order.order_rows(*two)
+    areas = lira_order.order_rows(*two, measure=lira_order.AREA)
+    assert [r["attack"].split(", ")[1] for r in areas] == 2 * list(lira.RANKED)
+    assert "published" not in lira_order.order_stamp([two], measure=lira_order.AREA).tiers
+    order = lira_order.order_rows(*two, measure=lira_order.ACCURACY)
     assert len(order) == 2 * (1 + len(lira.ATTACKS))
     assert order[0]["PGD"].tier == "published"
     assert order[0]["difference"].tier == "derived"

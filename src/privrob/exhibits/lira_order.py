@@ -7,13 +7,26 @@ from privrob import plot, stats
 from privrob.exhibits import outputs
 from privrob.exhibits.leak_sweeps import leak_lead
 from privrob.exhibits.leaks import INFERENCES, TableRow, leak_stamp
-from privrob.exhibits.lira import ATTACKS, COMMAND, INPUTS, OFFLINE, ONE, ONLINE, percent, reached
-from privrob.exhibits.shadows import Arm
+from privrob.exhibits.lira import (
+    ATTACKS,
+    COMMAND,
+    INPUTS,
+    OFFLINE,
+    ONE,
+    ONLINE,
+    RANKED,
+    percent,
+    reached,
+)
+from privrob.exhibits.shadows import Arm, Floats
+
+ACCURACY, AREA = "held-out accuracy", "area under the ROC curve"
+ATTACKS_OF = {ACCURACY: ATTACKS, AREA: RANKED}  # those that have the measure
 
 
 @dataclass(frozen=True)
 class Order:
-    """Held-out accuracies of two arms and the second less the first, pair by pair; shares."""
+    """A measure of two arms and the second's less the first's, pair by pair; shares."""
 
     first: stats.Summary
     second: stats.Summary
@@ -25,13 +38,22 @@ class Order:
         return int(self.contrast.low > 0) - int(self.contrast.high < 0)
 
 
-def order(first: Arm, second: Arm, inference: str, attack: str) -> Order:
-    """Which of two arms leaks more; ValueError unless their halves are the same."""
+def order(first: Arm, second: Arm, inference: str, attack: str, *, measure: str) -> Order:
+    """Which of two arms leaks more, by ACCURACY or AREA; ValueError for other halves."""
     if first.members.shape != second.members.shape or (first.members != second.members).any():
         raise ValueError(f"{first.name} and {second.name} have different halves: no pairs")
-    a, b = (reached(arm, inference, attack).held_out for arm in (first, second))
+    a, b = (_measured(arm, inference, attack, measure) for arm in (first, second))
     contrast = stats.paired_contrast(second.paired(b), first.paired(a))
     return Order(first.summary(a), second.summary(b), contrast)
+
+
+def _measured(arm: Arm, inference: str, attack: str, measure: str) -> Floats:
+    if attack not in ATTACKS_OF[measure]:
+        raise ValueError(f"{attack} has no {measure}: it is no ranking by one score")
+    found = reached(arm, inference, attack)
+    values = found.held_out if measure == ACCURACY else found.auc
+    assert values is not None
+    return values
 
 
 def published_sign(inference: str) -> int:
@@ -44,13 +66,14 @@ def published_sign(inference: str) -> int:
 _MORE = {1: "{1} leaks more", -1: "{0} leaks more", 0: "cannot be told"}
 
 
-def order_rows(first: Arm, second: Arm) -> list[TableRow]:
-    """The stored outputs' order, then ours under each attack; percent and points."""
+def order_rows(first: Arm, second: Arm, *, measure: str) -> list[TableRow]:
+    """Ours under each attack, the stored outputs' accuracies first; percent and points."""
     rows: list[TableRow] = []
     for inference in INPUTS:
-        rows.append(_stored_row(first, second, inference))
-        for attack in ATTACKS:
-            found = order(first, second, inference, attack)
+        if measure == ACCURACY:  # all that they have
+            rows.append(_stored_row(first, second, inference))
+        for attack in ATTACKS_OF[measure]:
+            found = order(first, second, inference, attack, measure=measure)
             row: TableRow = {"attack": f"{INFERENCES[inference]}, {attack}"}
             named = {first.name: found.first, second.name: found.second}
             for name, s in (named | {"difference": found.contrast}).items():
@@ -73,21 +96,25 @@ def _said(first: Arm, second: Arm, sign: int) -> str:
     return _MORE[sign].format(first.name, second.name)
 
 
-def order_stamp(couples: Sequence[tuple[Arm, Arm]]) -> plot.Stamp:
+def order_stamp(couples: Sequence[tuple[Arm, Arm]], *, measure: str) -> plot.Stamp:
     """The evidence behind `order_rows`, the stored outputs first."""
     leaks = [leak for two in couples for arm in two for leak in arm.leaks]
     stamp = leak_stamp(leaks, COMMAND)
-    return replace(stamp, tiers=("published", "derived", *stamp.tiers))
+    stored = ("published", "derived") if measure == ACCURACY else ()
+    return replace(stamp, tiers=(*stored, *stamp.tiers))
 
 
-def order_told(first: Arm, second: Arm) -> str:
+def order_told(first: Arm, second: Arm, *, measure: str) -> str:
     """In sentences: whether the order of the stored outputs survives LiRA here."""
-    n = f"With {len(first.leaks)} models an arm, {leak_lead(first.leaks).lower()}: "
-    return n + " ".join(_survives(first, second, inference) for inference in INPUTS)
+    n = f"{leak_lead(first.leaks)}, {len(first.leaks)} models an arm, by {measure}. "
+    return n + " ".join(_survives(first, second, i, measure) for i in INPUTS)
 
 
-def _survives(first: Arm, second: Arm, inference: str) -> str:
-    signs = {a: order(first, second, inference, a).sign for a in (ONE, OFFLINE, ONLINE)}
+def _survives(first: Arm, second: Arm, inference: str, measure: str) -> str:
+    signs = {
+        attack: order(first, second, inference, attack, measure=measure).sign
+        for attack in (ONE, OFFLINE, ONLINE)
+    }
     theirs = published_sign(inference)
     told = "; ".join(f"under {a}, {_said(first, second, s)}" for a, s in signs.items())
     return (
