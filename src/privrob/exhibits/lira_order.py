@@ -116,7 +116,8 @@ def _survives(first: Arm, second: Arm, inference: str, measure: str) -> str:
         for attack in (ONE, OFFLINE, ONLINE)
     }
     theirs = published_sign(inference)
-    told = "; ".join(f"under {a}, {_said(first, second, s)}" for a, s in signs.items())
+    said = {a: _said(first, second, s) if s else "it cannot be told" for a, s in signs.items()}
+    told = "; ".join(f"under {attack}, {words}" for attack, words in said.items())
     return (
         f"{INFERENCES[inference]}: in the stored outputs {_said(first, second, theirs)}; here, "
         f"{told}. {verdict(theirs, signs[ONE], (signs[OFFLINE], signs[ONLINE]))}"
