@@ -91,6 +91,15 @@ def test_models_of_whole_data_are_in_no_arm():
     assert shadows.arms([other]) == []
 
 
+def test_records_of_data_that_are_not_here_are_left_out(monkeypatch, tmp_path):
+    monkeypatch.setenv("PRIVROB_DATA", str(tmp_path))
+    variant = registry.experiment("song2019/halves").variants("paper")[0]
+    assert not data.locate(variant.train.data.name).found
+    leak = leaks_of(world(shift=0), model="pgd", count=1)[0]
+    recorded = replace(leak, row=SimpleNamespace(variant=variant, result=leak.row.result))
+    assert shadows.arms([recorded]) == []
+
+
 def test_labels_of_other_points_are_refused():
     leaks = leaks_of(world(shift=0), model="pgd", count=2)
     arrays = leaks[1].row.result.arrays

@@ -88,11 +88,13 @@ class Arm:
 def arms(found: Sequence[Leak]) -> list[Arm]:
     """The arms in models of random halves, by tier, kind and seed; models of other data are left.
 
-    ValueError where a record's labels are not those of the data that its halves are of.
+    So are those whose data set is not here: nobody could tell who their members are. ValueError
+    where a record's labels are not those of the data that its halves are of.
     """
     groups: dict[tuple[str, str, str, int], list[Leak]] = {}
     for leak in found:
-        if isinstance(leak.row.variant.train.data, Halved):
+        wanted = leak.row.variant.train.data
+        if isinstance(wanted, Halved) and data.locate(wanted.name).found:
             about = leak.tier, leak.source, leak.model, leak.row.variant.seed
             groups.setdefault(about, []).append(leak)
     return [_arm(sorted(group, key=lambda m: _half(m).half)) for group in groups.values()]
