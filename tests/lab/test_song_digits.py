@@ -56,3 +56,23 @@ def test_exact_dual_bounds_verify_small_networks_alone():
 def test_sizes_are_those_of_the_data():
     data = song_digits.DIGITS
     assert song2019.SIZES["digits"][0] == data.train
+
+
+def test_shadows_are_the_same_training_in_fewer_updates():
+    full, few = (make("pgd", seed=3) for make in (song_digits.digits, song_digits.shadow))
+    assert (few.model, few.data, few.seed) == (full.model, full.data, full.seed)
+    a, b = full.training, few.training
+    share = b.updates / a.updates
+    assert b.updates == song_digits.SHADOW_UPDATES
+    assert b.lr == song_digits.SHADOW_LR
+    for moment in ("start", "end"):
+        wanted = share * getattr(a.defence.eps, moment)
+        assert getattr(b.defence.eps, moment) == round(wanted)
+    assert [round(share * n) for n, _ in a.lr_steps] == [n for n, _ in b.lr_steps]
+    assert {t.defence.steps * t.defence.step_share for t in (a, b)} == {2.0}
+    assert b.defence.steps == song_digits.SHADOW_STEPS
+
+
+def test_only_the_halved_defences_have_shadows():
+    with pytest.raises(ValueError, match="no shadows of 'ibp': there are natural, pgd"):
+        song_digits.shadow("ibp", seed=0)

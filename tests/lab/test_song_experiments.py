@@ -8,7 +8,7 @@ from privrob.lab.run import key_of
 from privrob.lab.song_digits import digits
 from privrob.lab.spec import LeftOut
 
-SWEEPS = ("budget", "generalisation", "capacity", "size", "other-eps", "halves")
+SWEEPS = ("budget", "generalisation", "capacity", "size", "other-eps", "halves", "two-halves")
 
 
 def variants(name, profile):
@@ -56,14 +56,9 @@ def test_few_new_models_are_trained_in_quick():
         "capacity": 2,
         "size": 2,
         "other-eps": 0,
-        "halves": 2 * song.FEW_HALVES,
+        "halves": 2 * song2019.HALVES,
+        "two-halves": 2 * song.PAIR,
     }
-
-
-def test_the_first_two_halves_are_a_pair():
-    data = {v.note: v.train.data for v in variants("halves", "quick") if v.model == "pgd"}
-    assert {d.models for d in data.values()} == {song2019.HALVES}
-    assert sorted(d.half for d in data.values()) == [0, 1]
 
 
 def test_the_second_duality_model_differs_in_its_radius_alone():
@@ -100,3 +95,28 @@ def test_another_seed_is_another_one(seed):
     assert {v.seed for v in found if song.WITH_ALL in v.note} == {seed, seed + 1}
     assert {v.seed for v in found if song.WITH_ALL not in v.note} == {seed}
     assert registry.experiment("song2019/sensitivity").variants("live", seed=seed) == []
+
+
+@pytest.mark.parametrize("profile", ["paper", "quick"])
+def test_the_pair_is_the_first_two_of_all_halves(profile):
+    every, two = (variants(name, profile) for name in ("halves", "two-halves"))
+    assert [v.spec for v in every if v.train.data.half < 2] == [v.spec for v in two]
+    assert {v.train.data.models for v in every} == {song2019.HALVES}
+    for model in song2019.HALVED:
+        halves = [v.train.data.half for v in every if v.model == model]
+        assert halves == list(range(song2019.HALVES))
+
+
+@pytest.mark.parametrize("name", ["halves", "two-halves"])
+def test_a_seed_has_no_halves_that_all_seeds_have_not(name):
+    experiment = registry.experiment(f"song2019/{name}")
+    every = experiment.variants("paper")
+    for seed in (*song2019.SEEDS, 9):
+        assert experiment.variants("paper", seed=seed) == [v for v in every if v.seed == seed]
+    assert {v.seed for v in every} == {song2019.LIVE_SEED}
+    assert {v.seed for v in experiment.variants("quick", seed=3)} == {3}
+
+
+def test_many_models_are_attacked_in_fewer_steps_in_quick_alone():
+    steps = {p: {v.spec.steps for v in variants("halves", p)} for p in ("paper", "quick")}
+    assert steps == {"paper": {song.STEPS}, "quick": {song.SHADOW_ATTACK_STEPS}}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from privrob import data
 from privrob.membership import lira
 from privrob.membership.threshold import roc, threshold_attack
 
@@ -13,7 +14,7 @@ from privrob.membership.threshold import roc, threshold_attack
 def world(models, points, *, shift, seed=0):
     """Log-odds with a difficulty of each point, raised by `shift` where the model held it."""
     rng = np.random.default_rng(seed)
-    members = lira.halves(np.arange(points) % 5, models=models, seed=seed)
+    members = data.halves(np.arange(points) % 5, models=models, seed=seed)
     difficulty = rng.normal(0, 4, points)
     return rng.normal(0, 1, (models, points)) + difficulty + shift * members, members
 
@@ -75,7 +76,7 @@ def test_on_normal_scores_it_comes_close_to_the_best_possible_attack():
 
 def test_where_membership_changes_the_spread_only_online_sees_it():
     rng = np.random.default_rng(1)
-    members = lira.halves(np.zeros(200, int), models=32, seed=1)
+    members = data.halves(np.zeros(200, int), models=32, seed=1)
     scores = rng.normal(0, np.where(members, 0.2, 2.0))
     online = lira.online(scores, members, variance="pooled")
     offline = lira.offline(scores, members, variance="pooled")
@@ -119,25 +120,6 @@ def test_each_target_is_attacked_by_its_row():
         for row, held in zip(found, members, strict=True)
     ]
     assert min(accuracies) > 0.7
-
-
-# -- who is trained on what ---------------------------------------------------------------------
-
-
-def test_halves_are_halves_of_each_class_and_of_the_models():
-    labels = np.repeat([0, 1, 2], [20, 7, 2])
-    members = lira.halves(labels, models=16, seed=0)
-    assert (members.sum(axis=0) == 8).all()
-    for label, size in ((0, 20), (1, 7), (2, 2)):
-        assert set(members[:, labels == label].sum(axis=1)) <= {size // 2, size - size // 2}
-    assert len({row.tobytes() for row in members}) == 16
-    assert (members == lira.halves(labels, models=16, seed=0)).all()
-    assert (members != lira.halves(labels, models=16, seed=1)).any()
-    for models in (0, 15):
-        with pytest.raises(ValueError, match=f"models must be even .*, got {models}"):
-            lira.halves(labels, models=models, seed=0)
-    with pytest.raises(ValueError, match=r"labels must be \(P,\) with P > 0, got shape \(0,\)"):
-        lira.halves([], models=2, seed=0)
 
 
 # -- refusals -----------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def show_knowledge(pairs: Sequence[tuple[Leak, Leak]], *, title: str) -> plot.Fi
     """The figure of `knowledge_columns`."""
     targets = [target for target, _ in pairs]
     return show_columns(
-        knowledge_columns(pairs), targets, title=title, command="privrob run song2019/halves"
+        knowledge_columns(pairs), targets, title=title, command="privrob run song2019/two-halves"
     )
 
 

@@ -83,11 +83,16 @@ def show_leak_sweep(name: str, shown: Sequence[Leak], *, title: str) -> plot.Fig
 
 
 def show_columns(
-    columns: Sequence[plot.Column], shown: Sequence[Leak], *, title: str, command: str
+    columns: Sequence[plot.Column],
+    shown: Sequence[Leak],
+    *,
+    title: str,
+    command: str,
+    read: str = _READ,
 ) -> plot.Figure:
     """Columns of inference accuracies with the words that say how to read them."""
     figure, _ = plot.chance_columns(columns)
-    caption = f"{leak_lead(shown)}: {title} {_READ}"
+    caption = f"{leak_lead(shown)}: {title} {read}"
     return plot.show(
         figure,
         alt=plot.chance_alt(columns),

@@ -6,6 +6,7 @@ import numpy as np
 
 from privrob.lab import spec as specs
 from privrob.lab.run import Result
+from privrob.membership.threshold import threshold_attack
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -59,6 +60,15 @@ def _corrupted(arrays: Arrays) -> str:
     return f"mean accuracy {arrays['correct'].mean():.2%} over {len(arrays['correct'])} corruptions"
 
 
+def _membership(arrays: Arrays) -> str:
+    reached = {
+        kind: threshold_attack(*(arrays[f"log_odds_{kind}_{side}"] for side in ("train", "test")))
+        for kind in ("benign", "adversarial")
+    }
+    told = ", ".join(f"{found.accuracy:.2%} {kind}" for kind, found in reached.items())
+    return f"inference accuracy {told}"
+
+
 _WORDS: dict[str, Callable[[Arrays], str]] = {
     "train": _clean,
     "stopped": _clean,
@@ -71,4 +81,5 @@ _WORDS: dict[str, Callable[[Arrays], str]] = {
     "steps": _steps,
     "masking": _masking,
     "corrupted": _corrupted,
+    "membership": _membership,
 }

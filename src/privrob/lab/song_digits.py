@@ -30,6 +30,8 @@ UPDATES, BATCH, LR = 400, 50, 1e-3
 DUAL_UPDATES, PROJECTIONS = 150, 10  # each update costs as much as many of the others
 PGD_STEPS = 4
 WARM, FULL, FALL = 0.1, 0.6, 0.75  # of the training: eps rises between the first two; then the rate
+# Many alike: thirty-two in half a minute, for attacks that compare a model with its shadows.
+SHADOW_UPDATES, SHADOW_LR, SHADOW_STEPS = 120, 5e-3, 2
 
 
 def digits(name: str, *, seed: int) -> Train:
@@ -73,3 +75,31 @@ def _defence(d: Defence, updates: int) -> Defence:
         case Natural():
             return d
     raise TypeError(f"no quick training of {type(d).__name__}")
+
+
+# -- many alike ---------------------------------------------------------------------------------
+
+
+def shadow(name: str, *, seed: int) -> Train:
+    """Natural or PGD training of `digits` in fewer updates, at a higher rate, by fewer steps.
+
+    ValueError for another defence.
+    """
+    if name not in song.HALVED:
+        raise ValueError(f"no shadows of {name!r}: there are {', '.join(song.HALVED)}")
+    train = digits(name, seed=seed)
+    t = train.training
+    assert isinstance(t, Defended)
+    share = SHADOW_UPDATES / t.updates
+    falls = tuple((round(share * n), factor) for n, factor in t.lr_steps)
+    short = replace(t, updates=SHADOW_UPDATES, lr=SHADOW_LR, lr_steps=falls)
+    return replace(train, training=replace(short, defence=_shorter(t.defence, share)))
+
+
+def _shorter(d: Defence, share: float) -> Defence:
+    """PGD whose eps rises within `share` of the updates, in fewer steps that reach as far."""
+    if not isinstance(d, Adversarial):
+        return d
+    ramp = replace(d.eps, start=round(share * d.eps.start), end=round(share * d.eps.end))
+    reach = d.step_share * d.steps
+    return replace(d, eps=ramp, steps=SHADOW_STEPS, step_share=reach / SHADOW_STEPS)

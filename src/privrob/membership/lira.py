@@ -16,7 +16,7 @@ mean, which is steadier where a point has few shadows (Carlini et al. advise it 
 
 ValueError, naming the value, for fewer than 16 models, for arrays that do not agree, for scores
 that are not finite, and for a point that has too few shadows: each needed side has at least one,
-with a variance per point two. `halves` deals memberships that always have enough.
+with a variance per point two. `data.halves` deals memberships that always have enough.
 """
 
 from collections.abc import Iterator
@@ -32,27 +32,6 @@ Variance = Literal["per_point", "pooled"]
 
 MIN_MODELS = 16
 STD_FLOOR = 1e-6  # in units of log-odds: shadows that agree exactly must not divide by zero
-
-
-def halves(labels: ArrayLike, *, models: int, seed: int) -> Mask:
-    """Who is trained on what, (models, P) bool: half of each class, each point in half the models.
-
-    Models 2i and 2i + 1 share out the points between them: each is a random half, and where a
-    class is odd its last point falls to either. `models` is even.
-    """
-    y = np.asarray(labels)
-    if models < 2 or models % 2:
-        raise ValueError(f"models must be even and at least 2, got {models}")
-    if y.ndim != 1 or len(y) == 0:
-        raise ValueError(f"labels must be (P,) with P > 0, got shape {y.shape}")
-    rng = np.random.default_rng(seed)
-    members = np.zeros((models, len(y)), dtype=bool)
-    for pair in range(0, models, 2):
-        order = rng.permutation(len(y))
-        order = order[np.argsort(y[order], kind="stable")]
-        members[pair, order[::2]] = True  # every second one, class after class
-        members[pair + 1] = ~members[pair]
-    return members
 
 
 def offline(scores: ArrayLike, members: ArrayLike, *, variance: Variance) -> Floats:

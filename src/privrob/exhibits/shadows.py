@@ -1,0 +1,190 @@
+"""Models that were trained alike on random halves of the same points: an arm of a shadow attack.
+
+Each model is the target in turn and the others are its shadows. A record lists its members and
+its non-members apart; an `Arm` has every model's scores in the one order of all points.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privrob import data, plot, stats
+from privrob.exhibits.leaks import Leak, TableRow
+from privrob.lab import costs, registry, song2019, study
+from privrob.lab.run import sizes
+from privrob.lab.spec import Halved
+from privrob.membership.lira import MIN_MODELS
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)  # told apart by identity, so that attacks can be kept
+class Arm:
+    """N models of one kind, tier and seed, in the order of their halves.
+
+    `labels` (P,) of all points, and `members` (N, P): who was trained on what.
+    """
+
+    leaks: tuple[Leak, ...]
+    labels: NDArray[np.int64]
+    members: Mask
+
+    @property
+    def model(self) -> str:
+        """A key of `song2019.NAMES`."""
+        return self.leaks[0].model
+
+    @property
+    def name(self) -> str:
+        """'PGD'."""
+        return song2019.NAMES[self.model]
+
+    @property
+    def described(self) -> str:
+        """'PGD, executed (quick)'."""
+        first = self.leaks[0]
+        return f"{self.name}, {first.tier}{f' ({first.source})' if first.source else ''}"
+
+    @property
+    def enough(self) -> bool:
+        """There are as many models as the likelihood-ratio attack needs."""
+        return len(self.leaks) >= MIN_MODELS
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """Tier and source, as `plot.Value` takes them."""
+        return self.leaks[0].evidence
+
+    def log_odds(self, inference: str) -> NDArray[np.float32]:
+        """(N, P) of the true label, on 'benign' or 'adversarial' inputs."""
+        return _whole(self.leaks, self.members, f"log_odds_{inference}")
+
+    def dealt(self, deal: int) -> Mask:
+        """`members` as another draw of halves would have them, where nobody trained on those."""
+        half = _half(self.leaks[0])
+        halves = data.halves(self.labels, models=half.models, seed=half.draw + 1 + deal)
+        return halves[[_half(leak).half for leak in self.leaks]]
+
+    def summary(self, values: Floats) -> stats.Summary:
+        """Mean of a value of each target (N,), with Student's interval over pairs of targets.
+
+        Of a pair one model's members are the other's non-members, so that what makes some points
+        easier than others cancels, and the two are no two independent looks.
+        """
+        return stats.seed_summary(self.paired(values))
+
+    def paired(self, values: Floats) -> Floats:
+        """The mean of each complementary pair of targets, (N / 2,)."""
+        if len(values) % 2 or (self.members[::2] == self.members[1::2]).any():
+            raise ValueError(f"{len(values)} targets are not pairs of complementary halves")
+        return np.asarray(values, dtype=np.float64).reshape(-1, 2).mean(axis=1)
+
+
+def arms(found: Sequence[Leak]) -> list[Arm]:
+    """The arms in models of random halves, by tier, kind and seed; models of other data are left.
+
+    So are those whose data set is not here: nobody could tell who their members are. ValueError
+    where a record's labels are not those of the data that its halves are of.
+    """
+    groups: dict[tuple[str, str, str, int], list[Leak]] = {}
+    for leak in found:
+        wanted = leak.row.variant.train.data
+        if isinstance(wanted, Halved) and data.locate(wanted.name).found:
+            about = leak.tier, leak.source, leak.model, leak.row.variant.seed
+            groups.setdefault(about, []).append(leak)
+    return [_arm(sorted(group, key=lambda m: _half(m).half)) for group in groups.values()]
+
+
+def couples(shown: Sequence[Arm]) -> list[tuple[Arm, Arm]]:
+    """Natural and PGD training of the same tier and seed, on the same halves."""
+    found = {_id(arm): arm for arm in shown}
+    twins = [(arm, found.get(("pgd", *_id(arm)[1:]))) for arm in shown if arm.model == "natural"]
+    return [(natural, pgd) for natural, pgd in twins if pgd]
+
+
+def _id(arm: Arm) -> tuple[str, str, str, int]:
+    first = arm.leaks[0]
+    return first.model, first.tier, first.source, first.row.variant.seed
+
+
+def _arm(leaks: Sequence[Leak]) -> Arm:
+    first = _half(leaks[0])
+    labels = _labels(first.name)
+    halves = data.halves(labels, models=first.models, seed=first.draw)
+    members = halves[[_half(leak).half for leak in leaks]]
+    if (_whole(leaks, members, "labels") != labels).any():
+        raise ValueError(f"labels of {leaks[0].name} are not those of {first.name}'s halves")
+    return Arm(tuple(leaks), labels, members)
+
+
+def _whole(leaks: Sequence[Leak], members: Mask, name: str) -> NDArray[Any]:
+    """An array of every model in the order of all points, (N, P)."""
+    rows = []
+    for leak, mask in zip(leaks, members, strict=True):
+        inside, outside = leak.sides(name)
+        row = np.empty(len(mask), dtype=inside.dtype)
+        row[mask], row[~mask] = inside, outside
+        rows.append(row)
+    return np.stack(rows)
+
+
+def _half(leak: Leak) -> Halved:
+    half = leak.row.variant.train.data
+    assert isinstance(half, Halved)
+    return half
+
+
+@lru_cache(maxsize=4)
+def _labels(name: str) -> NDArray[np.int64]:
+    """Of all images of a data set, those for training first, as `Halved` counts them."""
+    splits = data.load(name).splits
+    return np.concatenate([splits[part].y.numpy() for part in ("train", "test")])
+
+
+# -- what is there ------------------------------------------------------------------------------
+
+
+def accuracy_rows(shown: Sequence[Arm]) -> list[TableRow]:
+    """How many models an arm has, and their accuracies on members and others: means, percent."""
+    return [
+        {"models": f"{arm.name}, {len(arm.leaks)}", "members": f"{arm.members[0].sum()}"}
+        | {
+            f"{side},\n{kind}": _mean(arm, np.array([m.accuracy(kind)[i] for m in arm.leaks]))
+            for kind in ("benign", "adversarial")
+            for i, side in enumerate(("members", "others"))
+        }
+        for arm in shown
+    ]
+
+
+def _mean(arm: Arm, values: Floats) -> plot.Value:
+    found = arm.summary(values)
+    return plot.Value(found.mean, found.low, found.high, **arm.evidence, digits=1)
+
+
+def missing_rows(name: str) -> list[TableRow]:
+    """Of each full-scale arm, how many models are recorded, and the hours that the rest takes."""
+    there = {row.variant.spec for row in study.recorded(name)}
+    wanted = registry.experiment(name).variants("paper")
+    rows: list[TableRow] = []
+    for model in dict.fromkeys(v.model for v in wanted):
+        mine = [v for v in wanted if v.model == model]
+        lacking = [v.train for v in mine if v.spec not in there]
+        hours = sum(costs.minutes(t, images=sizes(t.data)) for t in lacking) / 60
+        have = len(mine) - len(lacking)
+        short = f"not attempted: {have} of {MIN_MODELS}"
+        rows.append(
+            {
+                "arm": song2019.NAMES[model],
+                "models": len(mine),
+                "recorded": have,
+                "state": short if have < MIN_MODELS else "recorded",
+                "hours that it lacks": f"{hours:.0f}",
+            }
+        )
+    return rows
