@@ -14,34 +14,12 @@ from typing import Any
 from privrob import corruptions
 from privrob.lab.checks import known, require
 from privrob.lab.defence_spec import (
-    Abstract,
-    Adversarial,
-    Defence,
-    Defended,
-    Distributional,
-    Dual,
-    Early,
-    Interval,
-    Natural,
-    Ramp,
-    Regularised,
-    Trades,
-    Training,
-    constant,
+    Abstract, Adversarial, Defence, Defended, Distributional, Dual, Early, Interval, Natural, Ramp,
+    Regularised, Trades, Training, constant,
 )  # fmt: skip
 from privrob.lab.train_spec import (
-    READINGS,
-    SCALES,
-    Data,
-    DpSgd,
-    Halved,
-    LeftOut,
-    Model,
-    Sgd,
-    Stopped,
-    Train,
-    label,
-)
+    READINGS, SCALES, Data, DpSgd, Halved, LeftOut, Model, Sgd, Stopped, Train, label,
+)  # fmt: skip
 
 __all__ = [
     "KINDS", "READINGS", "SCALES", "Abstract", "Adversarial", "Corrupted", "Curvature", "Data",
