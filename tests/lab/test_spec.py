@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 from specimens import DPSGD, FGSM, PGD, SGD
 
+from privrob.lab import registry
 from privrob.lab import spec as specs
-from privrob.lab.spec import Data, Model, canonical, flat, plain, seed_for, spec_digest
+from privrob.lab.spec import Data, Model, canonical, seed_for, spec_digest
 
 NAN, INF = float("nan"), float("inf")
 
@@ -96,12 +97,12 @@ def test_kinds_and_upstream():
 
 
 def test_flat_names_every_setting():
-    names = dict(flat(plain(FGSM, labels=True)))
+    names = registry.settings(FGSM, labels=True)
     assert names["train.training.lr"] == 0.1
     assert names["train.model.hidden"] == [500]
     assert names["eps"] == [0.0, 0.05, 0.1]
     assert "train.reading" in names
-    assert "train.reading" not in dict(flat(plain(FGSM, labels=False)))
+    assert "train.reading" not in registry.settings(FGSM, labels=False)
 
 
 def test_model_settings_are_the_arguments_of_its_function():

@@ -240,9 +240,9 @@ def _show_shared(shared: dict[str, str]) -> None:
 
 def _settings(variant: "Variant") -> dict[str, str]:
     """Every setting by its dotted name, as text; the seed and the reading are shown elsewhere."""
-    from privrob.lab.spec import flat, plain
+    from privrob.lab import registry
 
-    found = dict(flat(plain(variant.spec, labels=True)))
+    found = registry.settings(variant.spec, labels=True)
     hidden = ("seed", "reading", "type")
     methods = {n: v for n, v in found.items() if n.endswith("training.type")}
     kept = {n: v for n, v in found.items() if n.rpartition(".")[2] not in hidden}

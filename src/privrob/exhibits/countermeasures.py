@@ -24,7 +24,7 @@ from privrob.exhibits.losses import described
 from privrob.exhibits.notes import sentence
 from privrob.exhibits.tables import words
 from privrob.lab import budgets, registry, song2019, song_countermeasures
-from privrob.lab.spec import DpSgd, Training, flat, plain
+from privrob.lab.spec import DpSgd, Training
 from privrob.membership import threshold
 
 NAME = "song2019/countermeasures"
@@ -261,7 +261,7 @@ def settings() -> plot.Figure:
 
 def _added(training: Training, base: Training) -> Iterator[tuple[str, Any]]:
     """The settings that a training has and the base has not; of another method, all."""
-    known = dict(flat(plain(base, labels=False)))
-    for setting, value in flat(plain(training, labels=False)):
+    known = registry.settings(base, labels=False)
+    for setting, value in registry.settings(training, labels=False).items():
         if setting != "type" and (setting not in known or isinstance(training, DpSgd)):
             yield setting, value

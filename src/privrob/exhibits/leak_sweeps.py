@@ -13,7 +13,6 @@ from privrob.lab import costs, registry
 from privrob.lab.markup import duration
 from privrob.lab.registry import Variant
 from privrob.lab.run import sizes
-from privrob.lab.spec import flat, plain
 from privrob.lab.study import recorded
 
 SCORE = "log_odds"  # orders points as the confidence does, which rounds to 1 for many of them
@@ -165,7 +164,7 @@ def quick_differences(name: str) -> plot.Figure:
     for profile in ("paper", "quick"):
         variants = registry.experiment(name).variants(profile, seed=registry.LIVE_SEED)
         first = next(v for v in variants if v.model == "pgd")
-        flats[profile] = dict(flat(plain(first.spec, labels=False)))
+        flats[profile] = registry.settings(first.spec, labels=False)
     settings = dict.fromkeys(s for values in flats.values() for s in values)
     rows = [
         {"setting": s} | {profile: values.get(s) for profile, values in flats.items()}

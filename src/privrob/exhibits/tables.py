@@ -16,7 +16,7 @@ from privrob.lab import claims, registry, statements
 from privrob.lab.budgets import DELTAS, delta_text, training_of
 from privrob.lab.claims import Assessment
 from privrob.lab.measures import MEASURES
-from privrob.lab.spec import Train, flat, plain
+from privrob.lab.spec import Train
 from privrob.lab.statements import Claim
 from privrob.lab.study import Pair
 
@@ -244,7 +244,7 @@ def settings(name: str, *, model: str = "dpsgd") -> plot.Figure:
     specs = {v.reading: v.spec for v in paper if v.model == model and not v.note}
     small = registry.experiment(name).variants("quick", seed=registry.LIVE_SEED)
     specs["quick"] = next(v.spec for v in small if v.model == model)
-    flats = {column: dict(flat(plain(spec, labels=False))) for column, spec in specs.items()}
+    flats = {column: registry.settings(spec, labels=False) for column, spec in specs.items()}
     rows = [
         {"setting": setting} | {column: values.get(setting) for column, values in flats.items()}
         for setting in dict.fromkeys(s for values in flats.values() for s in values)

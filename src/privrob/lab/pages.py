@@ -14,7 +14,7 @@ from privrob.lab.costs import describe
 from privrob.lab.experiment import Experiment
 from privrob.lab.markup import Cell, chip, page, table
 from privrob.lab.run import Result, open_store
-from privrob.lab.spec import Spec, flat, plain
+from privrob.lab.spec import Spec
 from privrob.lab.study import recorded
 from privrob.lab.summary import summary_page
 
@@ -65,7 +65,7 @@ def _first_of_each(experiment: Experiment, profile: str) -> dict[str, Spec]:
 
 
 def _settings(paper: Spec, quick: Spec | None) -> str:
-    values = dict(flat(plain(paper, labels=True)))
+    values = registry.settings(paper, labels=True)
     pair = () if quick is None else registry.difference(paper, quick)
     replaced = {d["setting"]: _short(d["quick"]) for d in pair}
     same = "=" if quick else "none"

@@ -12,7 +12,7 @@ from typing import Any
 
 from privrob.lab import questions, song2019, song_experiments
 from privrob.lab.experiment import Experiment, Family, Models, Variant
-from privrob.lab.spec import Spec, Train, flat, known, plain
+from privrob.lab.spec import Spec, Train, known, plain
 from privrob.lab.trainings import (
     CANDIDATES,
     CLIP_NORMS,
@@ -204,9 +204,22 @@ def matching(pattern: str) -> list[Experiment]:
     return found or [experiment(pattern)]
 
 
+def settings(spec: Any, *, labels: bool) -> dict[str, Any]:
+    """Dotted name -> value of every setting of a spec or of a part of one, in order."""
+    return dict(_flat(plain(spec, labels=labels), ""))
+
+
+def _flat(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _flat(item, f"{prefix}.{name}" if prefix else name)
+    else:
+        yield prefix, value
+
+
 def difference(paper: Spec, quick: Spec) -> list[dict[str, Any]]:
     """The settings in which two specs differ: name, paper's value, quick's value."""
-    a, b = (dict(flat(plain(s, labels=True))) for s in (paper, quick))
+    a, b = (settings(s, labels=True) for s in (paper, quick))
     return [
         {"setting": name, "paper": a.get(name), "quick": b.get(name)}
         for name in dict.fromkeys([*a, *b])

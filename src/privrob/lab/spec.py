@@ -6,7 +6,6 @@ Labels (`reading`, `scale`) say what the settings stand for and are not part of 
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from math import inf, isfinite
 from typing import Any
@@ -14,19 +13,41 @@ from typing import Any
 from privrob import corruptions
 from privrob.lab.checks import known, require
 from privrob.lab.defence_spec import (
-    Abstract, Adversarial, Defence, Defended, Distributional, Dual, Early, Interval, Natural, Ramp,
-    Regularised, Trades, Training, constant,
+    Abstract,
+    Adversarial,
+    Defence,
+    Defended,
+    Distributional,
+    Dual,
+    Early,
+    Interval,
+    Natural,
+    Ramp,
+    Regularised,
+    Trades,
+    Training,
+    constant,
 )  # fmt: skip
 from privrob.lab.train_spec import (
-    READINGS, SCALES, Data, DpSgd, Halved, LeftOut, Model, Sgd, Stopped, Train, label,
-)  # fmt: skip
+    READINGS,
+    SCALES,
+    Data,
+    DpSgd,
+    Halved,
+    LeftOut,
+    Model,
+    Sgd,
+    Stopped,
+    Train,
+    label,
+)
 
 __all__ = [
     "KINDS", "READINGS", "SCALES", "Abstract", "Adversarial", "Corrupted", "Curvature", "Data",
     "Defence", "Defended", "Distance", "Distributional", "DpSgd", "Dual", "Early", "Fgsm", "Halved",
     "Interval", "LeftOut", "Logits", "Masking", "Membership", "Model", "Natural", "Pgd", "Ramp",
     "Regularised", "Section", "Sgd", "Spec", "Steps", "Stopped", "Trades", "Train", "Training",
-    "canonical", "constant", "digest", "flat", "kind", "known", "label", "plain", "require",
+    "canonical", "constant", "digest", "kind", "known", "label", "plain", "require",
     "seed_for", "spec_digest", "upstream",
 ]  # fmt: skip
 
@@ -269,12 +290,3 @@ def upstream(spec: Spec) -> dict[str, Spec]:
     """The specs whose results this one needs, by field name."""
     named = {f.name: getattr(spec, f.name) for f in fields(spec)}
     return {name: value for name, value in named.items() if isinstance(value, Train)}
-
-
-def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted name, scalar) for every setting, in order: what a table of parameters shows."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield from flat(item, f"{prefix}.{name}" if prefix else name)
-    else:
-        yield prefix, value
