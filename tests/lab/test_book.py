@@ -56,6 +56,25 @@ def test_progress_names_each_notebook(checkout):
     assert seen == [("one", 0, 1), ("", 1, 1)]
 
 
+def test_several_notebooks_run_side_by_side(checkout):
+    (checkout / "notebooks" / "two.md").write_text(GOOD.replace("seed: int = 0", "seed: int = 7"))
+    seen = []
+    found = book.execute(on_progress=lambda *step: seen.append(step))
+    assert [path.stem for path in found] == ["one", "two"]
+    assert [headline(path)["seed"] for path in found] == [0, 7]
+    assert [done for _, done, _ in seen] == [0, 1, 2]
+    assert seen[0][0] == "one"
+    assert seen[-1][0] == ""
+
+
+def test_one_of_several_that_fails_is_named(checkout):
+    bad = GOOD.replace("values =", "1 / 0\nvalues =")
+    (checkout / "notebooks" / "two.md").write_text(bad)
+    with pytest.raises(book.BookError, match="(?s)notebook two failed.*ZeroDivisionError"):
+        book.execute()
+    assert (checkout / "build" / "executed" / "two.failed.ipynb").exists()
+
+
 @pytest.mark.parametrize(
     ("names", "parameters", "message"),
     [

@@ -6,8 +6,11 @@ last step.
 
 import ast
 import json
+import multiprocessing
+import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from privrob.lab.compile import HEADLINE, BookError, build_folder, compiled
 from privrob.lab.spec import known
 
 CELL_SECONDS, START_SECONDS = 600, 120
+AT_ONCE = 2  # notebooks; each takes about a gigabyte
 Notebook = Any  # nbformat's NotebookNode
 Progress = Callable[[str, int, int], None]
 
@@ -50,7 +54,8 @@ def execute(
 
     `parameters` are texts, read as YAML scalars. Raises ValueError for an unknown notebook, for a
     parameter that a notebook does not declare or that has another type, and BookError for a cell
-    that fails; the file of the last good run is then still there.
+    that fails; the file of the last good run is then still there. Several notebooks run two at a
+    time, which share what they train through the store.
     """
     everything = sources()
     for name in names or ():
@@ -59,12 +64,39 @@ def execute(
     given = dict(parameters or {}) | ({"profile": profile} if profile != "quick" else {})
     texts = {name: jupytext.read(everything[name]) for name in chosen}
     values = {name: _values(name, nb, given) for name, nb in texts.items()}
-    done = []
-    for n, name in enumerate(chosen):
-        on_progress(name, n, len(chosen))
-        done.append(_execute(name, texts[name], values[name]))
-    on_progress("", len(chosen), len(chosen))
-    return done
+    folder = build_folder() / "executed"
+    folder.mkdir(parents=True, exist_ok=True)
+    work = [(name, texts[name], values[name], folder) for name in chosen]
+    left = dict.fromkeys(chosen)
+    on_progress(chosen[0], 0, len(chosen))
+    for name in _one_by_one(work) if len(chosen) == 1 else _side_by_side(work):
+        del left[name]
+        on_progress(next(iter(left), ""), len(chosen) - len(left), len(chosen))
+    return [folder / f"{name}.ipynb" for name in chosen]
+
+
+def _one_by_one(work: Sequence[tuple[Any, ...]]) -> Iterator[str]:
+    return (_execute(*item) for item in work)
+
+
+def _side_by_side(work: Sequence[tuple[Any, ...]]) -> Iterator[str]:
+    """The notebooks' names as they are done; at the first that fails those not begun are dropped.
+
+    Kernels share the cores: two threads of one kernel wait for each other more than two kernels do.
+    """
+    cores = os.cpu_count() or 1
+    workers = min(AT_ONCE, cores, len(work))
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_share_cores,
+        initargs=(max(1, cores // workers),),
+    ) as pool:
+        try:
+            for future in as_completed([pool.submit(_execute, *item) for item in work]):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def declared(notebook: Notebook) -> dict[str, Any]:
@@ -97,9 +129,11 @@ def _values(name: str, notebook: Notebook, given: Mapping[str, str]) -> dict[str
     return values
 
 
-def _execute(name: str, notebook: Notebook, values: Mapping[str, Any]) -> Path:
-    folder = build_folder() / "executed"
-    folder.mkdir(parents=True, exist_ok=True)
+def _share_cores(threads: int) -> None:
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # kernels inherit it
+
+
+def _execute(name: str, notebook: Notebook, values: Mapping[str, Any], folder: Path) -> str:
     source, running = folder / f".{name}.source.ipynb", folder / f".{name}.running.ipynb"
     for n, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{n}"  # jupytext makes random ones
@@ -123,9 +157,8 @@ def _execute(name: str, notebook: Notebook, values: Mapping[str, Any]) -> Path:
         raise BookError(f"notebook {name} failed; see {failed}\n{_short(error)}") from error
     finally:
         source.unlink(missing_ok=True)
-    target = folder / f"{name}.ipynb"
-    running.replace(target)
-    return target
+    running.replace(folder / f"{name}.ipynb")
+    return name
 
 
 def _short(error: Exception) -> str:
