@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from privrob import stats
-from privrob.membership.sensitivity import Estimate, changes, estimate
+from privrob.membership.sensitivity import GroupedMean, changes, grouped_mean
 
 
 def scored(draw=0, *, size=12, seeds=2, groups=3, k=2):
@@ -79,7 +79,7 @@ def test_the_band_is_even_and_covers_the_seeds():
 def test_an_estimate_is_the_bootstrap_of_the_mean_and_the_means_of_groups():
     rng = np.random.default_rng(1)
     values, groups = rng.normal(1, 1, 60), np.repeat([0, 1, 2], 20)
-    found = estimate(values, groups, resamples=2000, seed=5)
+    found = grouped_mean(values, groups, resamples=2000, seed=5)
     drawn = [rng.choice(values, 60).mean() for _ in range(2000)]
     assert found.mean == pytest.approx(values.mean())
     assert [found.low, found.high] == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.04)
@@ -104,7 +104,7 @@ def _rest(values):
     ],
 )
 def test_a_sign_is_told_where_interval_and_groups_agree(low, high, groups, sign):
-    assert Estimate((low + high) / 2, low, high, groups).sign == sign
+    assert GroupedMean((low + high) / 2, low, high, groups).sign == sign
 
 
 @pytest.mark.parametrize(
@@ -130,4 +130,4 @@ def test_bad_scores_are_named(change, words):
 
 def test_values_and_groups_pair_up():
     with pytest.raises(ValueError, match=r"pair up, got \(2,\) and \(3,\)"):
-        estimate([1.0, 2.0], [0, 0, 1], resamples=10, seed=0)
+        grouped_mean([1.0, 2.0], [0, 0, 1], resamples=10, seed=0)

@@ -11,7 +11,7 @@ from privrob.exhibits.left_out import Case, cases
 from privrob.exhibits.notes import sentence
 from privrob.lab import registry, song2019
 from privrob.lab.spec import LeftOut
-from privrob.membership.sensitivity import Changes, Estimate, estimate
+from privrob.membership.sensitivity import Changes, GroupedMean, grouped_mean
 
 __all__ = [
     "NAME", "Contrast", "cases", "contrast", "contrast_rows", "fall_rows", "ranked", "settings",
@@ -29,14 +29,14 @@ SHOWN = {"confidence": (100.0, 1, "points of confidence"), "log_odds": (1.0, 2, 
 # -- numbers ------------------------------------------------------------------------------------
 
 
-def _mean(values: Any, of: Changes) -> Estimate:
-    return estimate(values, of.groups, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
+def _mean(values: Any, of: Changes) -> GroupedMean:
+    return grouped_mean(values, of.groups, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
 
 
-def _cell(value: Estimate | float, leak: Leak, score: str) -> plot.Value:
+def _cell(value: GroupedMean | float, leak: Leak, score: str) -> plot.Value:
     factor, digits, _ = SHOWN[score]
     about = leak.evidence | {"digits": digits}
-    if not isinstance(value, Estimate):
+    if not isinstance(value, GroupedMean):
         return plot.Value(factor * value, **about)
     return plot.Value(factor * value.mean, factor * value.low, factor * value.high, **about)
 
@@ -152,8 +152,8 @@ def _alt(shown: Sequence[Case], score: str) -> str:
 class Contrast:
     """PGD less natural training at the same images: fall and size, each less its baseline."""
 
-    fall: Estimate
-    excess: Estimate
+    fall: GroupedMean
+    excess: GroupedMean
 
     @property
     def sign(self) -> int:

@@ -97,7 +97,7 @@ def changes(full: ArrayLike, seeds: ArrayLike, without: ArrayLike, out: ArrayLik
 
 
 @dataclass(frozen=True)
-class Estimate:
+class GroupedMean:
     """A mean over points with its 95 % interval, and that mean in each group, (G,)."""
 
     mean: float
@@ -112,7 +112,7 @@ class Estimate:
         return int(min(ends) > 0) - int(max(ends) < 0)
 
 
-def estimate(values: ArrayLike, groups: ArrayLike, *, resamples: int, seed: int) -> Estimate:
+def grouped_mean(values: ArrayLike, groups: ArrayLike, *, resamples: int, seed: int) -> GroupedMean:
     """The mean of `values` (P,), with a bootstrap interval over the points.
 
     Points of a group share one model, and its luck: the interval does not have that, the means by
@@ -123,7 +123,7 @@ def estimate(values: ArrayLike, groups: ArrayLike, *, resamples: int, seed: int)
         raise ValueError(f"values and groups must pair up, got {v.shape} and {of.shape}")
     ends = stats.bootstrap_interval(v, np.mean, level=stats.LEVEL, resamples=resamples, seed=seed)
     by_group = tuple(float(v[of == g].mean()) for g in np.unique(of))
-    return Estimate(float(v.mean()), ends.low, ends.high, by_group)
+    return GroupedMean(float(v.mean()), ends.low, ends.high, by_group)
 
 
 def _scores(values: ArrayLike, name: str, axes: int) -> Floats:
