@@ -74,9 +74,9 @@ def changes(found: Sequence[Leak]) -> list[TableRow]:
     for before, after in pairs(found):
         row: TableRow = {"countermeasure": after.name}
         for head, kind in (("accuracy", "benign"), ("under\nPGD", "adversarial")):
-            row[head] = _value(accuracy_change(before, after, kind), after)
+            row[head] = after.value(*accuracy_change(before, after, kind))
         for kind in ATTACKED:
-            row[f"{INFERENCES[kind]},\nheld out"] = _value(leak_change(before, after, kind), after)
+            row[f"{INFERENCES[kind]},\nheld out"] = after.value(*leak_change(before, after, kind))
         row["leak"] = leak_words(before, after)
         table.append(row)
     return table
@@ -153,10 +153,6 @@ def _price(before: Leak, after: Leak) -> str:
         size = f"{abs(change[0]):.1f} points {word}" if word != UNTOLD else "not told apart"
         parts.append(f"{name} {size}")
     return ", ".join(parts)
-
-
-def _value(change: Change, leak: Leak) -> plot.Value:
-    return plot.Value(*change, **leak.evidence)
 
 
 # -- the figure ---------------------------------------------------------------------------------

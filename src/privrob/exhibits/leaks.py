@@ -66,6 +66,10 @@ class Leak:
         """Tier and source, as `plot.Value` takes them."""
         return {"tier": self.tier, "source": self.source}
 
+    def value(self, mean: float, low: float | None = None, high: float | None = None) -> plot.Value:
+        """A percentage or points; of some hundred images one decimal tells all."""
+        return plot.Value(mean, low, high, **self.evidence, digits=1)
+
 
 @lru_cache(maxsize=256)
 def _audit(leak: Leak, name: str) -> threshold.Audit:
@@ -105,7 +109,7 @@ def leaks(name: str, computed: Sequence[Row] = (), *, models: Sequence[str] = ()
 def accuracy_cells(leak: Leak) -> TableRow:
     """Accuracies of members and non-members, on the images and under the attack, percent."""
     return {
-        f"{side},\n{kind}": plot.Value(value, **leak.evidence)
+        f"{side},\n{kind}": leak.value(value)
         for kind in ("benign", "adversarial")
         for side, value in zip(("members", "others"), leak.accuracy(kind), strict=True)
     }
@@ -119,9 +123,9 @@ def inference_cells(leak: Leak, inference: str, *, score: str) -> TableRow:
     a = leak.audit(inference, score=score)
     ends = (100 * a.held_out.accuracy, 100 * a.interval.low, 100 * a.interval.high)
     return {
-        f"{name}": plot.Value(100 * a.official.accuracy, **leak.evidence),
-        f"{name}, 95 %\nof chance": plot.Value(100 * a.null.high, **leak.evidence),
-        f"{name},\nheld out": plot.Value(*ends, **leak.evidence),
+        f"{name}": leak.value(100 * a.official.accuracy),
+        f"{name}, 95 %\nof chance": leak.value(100 * a.null.high),
+        f"{name},\nheld out": leak.value(*ends),
     }
 
 

@@ -48,12 +48,11 @@ def targeted_rows(shown: Sequence[Leak]) -> list[TableRow]:
 def _row(
     leak: Leak, attack: str, chosen: float | None, high: float | None, held: plot.Value
 ) -> TableRow:
-    about = leak.evidence
     return {
         "model": leak.name,
         "adversary": attack,
-        "chosen on\nits points": None if chosen is None else plot.Value(100 * chosen, **about),
-        "95 %\nof chance": None if high is None else plot.Value(100 * high, **about),
+        "chosen on\nits points": None if chosen is None else leak.value(100 * chosen),
+        "95 %\nof chance": None if high is None else leak.value(100 * high),
         "held out": held,
     }
 
@@ -61,7 +60,7 @@ def _row(
 def _untargeted(leak: Leak) -> TableRow:
     a = leak.audit("adversarial", score=SCORE)
     ends = 100 * a.held_out.accuracy, 100 * a.interval.low, 100 * a.interval.high
-    held = plot.Value(*ends, **leak.evidence)
+    held = leak.value(*ends)
     return _row(leak, "away from the label", a.official.accuracy, a.null.high, held)
 
 
@@ -69,7 +68,7 @@ def _best(leak: Leak) -> TableRow:
     sides = targeted_sides(leak)
     found = targeted.best_column(*sides, seed=AUDIT_SEED)
     null = targeted.best_column_null(*sides, permutations=PERMUTATIONS, seed=AUDIT_SEED)
-    held = plot.Value(100 * found.held_out, **leak.evidence)
+    held = leak.value(100 * found.held_out)
     return _row(leak, "towards the best label", found.official.accuracy, null.high, held)
 
 
@@ -85,5 +84,5 @@ def _classifiers(leak: Leak) -> TableRow:
         seed=AUDIT_SEED,
     )
     reached = Rates(found.tpr, found.fpr, len(inside), len(outside)).reached("", leak)
-    held = plot.Value(reached.value, reached.low, reached.high, **leak.evidence)
+    held = leak.value(reached.value, reached.low, reached.high)
     return _row(leak, "a classifier a class", None, None, held)
