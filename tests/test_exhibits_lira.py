@@ -86,7 +86,7 @@ def test_arms_are_of_one_kind_and_tier_in_the_order_of_their_halves():
 
 def test_models_of_whole_data_are_in_no_arm():
     leak = leaks_of(world(shift=0), model="pgd", count=1)[0]
-    variant = registry.experiment("song2019/yale-two").variants("quick")[0]
+    variant = registry.experiment("song2019/yale-membership").variants("quick")[0]
     other = replace(leak, row=SimpleNamespace(variant=variant, result=leak.row.result))
     assert shadows.arms([other]) == []
 
