@@ -39,7 +39,8 @@ def leak(model: str, *, shift: float, source: str = "quick", verified: bool = Fa
             arrays[f"confidence_{kind}_{part}"] = rng.normal(up, 1, size).astype(np.float32)
         for kind in ("benign", "adversarial"):
             arrays[f"correct_{kind}_{part}"] = np.arange(size) < size / 2
-    variant = SimpleNamespace(model=model, note="", seed=0)
+    train = SimpleNamespace(scale="reduced" if source else "paper")
+    variant = SimpleNamespace(model=model, note="", seed=0, train=train)
     manifest = {"created": "2026-01-01T00:00:00", "device": "made up"}
     result = SimpleNamespace(arrays=arrays, manifest=manifest, key="k" * 16, state="fresh")
     tier = "executed" if source else "recorded"
@@ -147,6 +148,16 @@ def test_each_model_of_ours_stands_below_the_stored_one():
     assert rows[3]["I_A,\nheld out"].low < rows[3]["I_A"].mean
     accurate = outputs.accuracies("yale", models)
     assert accurate[1]["members,\nbenign"].mean == 50
+
+
+def test_models_of_reduced_scale_say_so_beside_the_stored_outputs():
+    small = leak("natural", shift=0.5, source="")
+    small.row.variant.train.scale = "reduced"
+    rows = outputs.accuracies("fashion-mnist", [small])
+    assert [r["evidence"] for r in rows[:2]] == ["stored output", "recorded, reduced, seed 0"]
+    assert outputs.stamp([small], "privrob").tiers == ("published", "recorded")
+    assert outputs.stamp([], "privrob", derived=True).tiers == ("published", "derived")
+    assert [outputs.reduced(name) for name in outputs.LARGE] == [[], []]  # none is recorded
 
 
 def test_verified_confidences_show_where_a_model_has_them():

@@ -9,11 +9,9 @@ from privrob import plot, stats
 from privrob.exhibits.leaks import INFERENCES, Leak, TableRow, accuracy_cells, leak_stamp
 from privrob.exhibits.notes import sentence
 from privrob.exhibits.tables import words
-from privrob.lab import costs, registry
+from privrob.lab import registry
 from privrob.lab.markup import duration
-from privrob.lab.registry import Variant
-from privrob.lab.run import sizes
-from privrob.lab.study import recorded
+from privrob.lab.study import lacking
 
 SCORE = "log_odds"  # orders points as the confidence does, which rounds to 1 for many of them
 ATTACKED = ("benign", "adversarial")
@@ -143,12 +141,11 @@ def not_attempted(*names: str) -> list[TableRow]:
 
 
 def _missing(name: str) -> TableRow:
-    there = {row.variant.spec for row in recorded(name)}
     wanted = registry.experiment(name).variants("paper")
-    trains = {v.train: v for v in wanted if v.spec not in there}
-    cost = duration(sum(_minutes(v) for v in trains.values()))
+    missing, minutes = lacking(wanted)
+    trains = {v.train for v in missing}
     seeds = len({v.seed for v in wanted})
-    state = f"not attempted: about {cost} on two CPU cores" if trains else "recorded"
+    state = f"not attempted: about {duration(minutes)} on two CPU cores" if trains else "recorded"
     return {
         "experiment": name,
         "settings": len({(v.model, v.note) for v in wanted}),
@@ -171,7 +168,3 @@ def quick_differences(name: str) -> plot.Figure:
         for s in settings
     ]
     return words([row for row in rows if str(row["paper"]) != str(row["quick"])])
-
-
-def _minutes(variant: Variant) -> float:
-    return costs.minutes(variant.train, images=sizes(variant.train.data))

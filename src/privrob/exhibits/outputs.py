@@ -8,15 +8,25 @@ from dataclasses import replace
 from functools import lru_cache
 
 from privrob import plot
-from privrob.exhibits.leaks import INFERENCES, Leak, accuracy_cells, inference_cells, leak_stamp
+from privrob.exhibits.figures import unmeasured
+from privrob.exhibits.leaks import (
+    INFERENCES,
+    Leak,
+    accuracy_cells,
+    inference_cells,
+    leak_stamp,
+    leaks,
+)
 from privrob.exhibits.tables import words
 from privrob.lab import claims, registry, song2019
 from privrob.lab.arithmetic import ADVERSARIAL, ATTACKS, BENIGN, chance
 from privrob.lab.claims import Entry
+from privrob.lab.spec import Spec
 from privrob.membership import threshold
 
 PAPER = "song2019"
 SETS = {"yale": "Yale Face", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
+LARGE = {"fashion-mnist": "fashion", "cifar10": "cifar"}  # experiments' names begin so
 LETTERS = {BENIGN: "I_B", ADVERSARIAL: "I_A"}
 ROBUST = tuple(m for m in song2019.NAMES if m != "natural")
 TableRow = dict[str, object]
@@ -70,6 +80,11 @@ def contrast(exhibit: str, name: str, model: str) -> Entry | None:
     return entries().get(f"{exhibit}/{name}-{row}/stored")
 
 
+def reduced(name: str) -> list[Leak]:
+    """The recorded models of reduced scale of a data set that is too large for two cores."""
+    return leaks(f"{PAPER}/{LARGE[name]}-reduced")
+
+
 # -- side by side -------------------------------------------------------------------------------
 
 
@@ -107,7 +122,9 @@ def inferences(name: str, leaks: Sequence[Leak] = ()) -> list[TableRow]:
 
 
 def _ours(leak: Leak) -> TableRow:
-    words = "quick, drawn faces" if leak.source else f"recorded, seed {leak.row.variant.seed}"
+    variant = leak.row.variant
+    reduced = "reduced, " if variant.train.scale == "reduced" else ""
+    words = "quick, drawn faces" if leak.source else f"recorded, {reduced}seed {variant.seed}"
     return {"model": song2019.NAMES[leak.model], "evidence": words}
 
 
@@ -231,13 +248,28 @@ def lead(leaks: Sequence[Leak], *, published: bool = True, derived: bool = False
 
 def stamp(leaks: Sequence[Leak], command: str, *, derived: bool = False) -> plot.Stamp:
     """The evidence behind a table of stored outputs and these models."""
+    more = ["derived"] * derived
+    if not leaks:
+        return unmeasured(command, tiers=("published", *more))
     ours = leak_stamp(leaks, command)
-    tiers = ("published", *ours.tiers, *["derived"] * derived)
-    return replace(ours, tiers=tiers)
+    return replace(ours, tiers=("published", *ours.tiers, *more))
 
 
 def settings(name: str) -> plot.Figure:
     """Where the settings of the PGD model differ between profiles paper and quick."""
-    both = (registry.experiment(name).variants(p, seed=0) for p in ("paper", "quick"))
-    paper, quick = (next(v.spec for v in every if v.model == "pgd") for every in both)
-    return words(registry.difference(paper, quick))
+    return words(registry.difference(_pgd(name, "paper"), _pgd(name, "quick")))
+
+
+def reductions() -> plot.Figure:
+    """Where the PGD models of reduced scale differ from the paper's."""
+    rows = []
+    for name, short in LARGE.items():
+        both = (_pgd(f"{PAPER}/{short}-{end}", "paper") for end in ("membership", "reduced"))
+        for row in registry.difference(*both):
+            row["reduced"] = row.pop("quick")
+            rows.append({"data set": SETS[name]} | row)
+    return words(rows)
+
+
+def _pgd(name: str, profile: str) -> Spec:
+    return next(v.spec for v in registry.experiment(name).variants(profile) if v.model == "pgd")

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from privrob import data, plot, stats
 from privrob.exhibits.leaks import Leak, TableRow
-from privrob.lab import costs, registry, song2019, study
-from privrob.lab.run import sizes
+from privrob.lab import registry, song2019, study
 from privrob.lab.spec import Halved
 from privrob.membership.lira import MIN_MODELS
 
@@ -169,14 +168,12 @@ def _mean(arm: Arm, values: Floats) -> plot.Value:
 
 def missing_rows(name: str) -> list[TableRow]:
     """Of each full-scale arm, how many models are recorded, and the hours that the rest takes."""
-    there = {row.variant.spec for row in study.recorded(name)}
     wanted = registry.experiment(name).variants("paper")
     rows: list[TableRow] = []
     for model in dict.fromkeys(v.model for v in wanted):
         mine = [v for v in wanted if v.model == model]
-        lacking = [v.train for v in mine if v.spec not in there]
-        hours = sum(costs.minutes(t, images=sizes(t.data)) for t in lacking) / 60
-        have = len(mine) - len(lacking)
+        missing, minutes = study.lacking(mine)
+        have = len(mine) - len(missing)
         short = f"not attempted: {have} of {MIN_MODELS}"
         rows.append(
             {
@@ -184,7 +181,7 @@ def missing_rows(name: str) -> list[TableRow]:
                 "models": len(mine),
                 "recorded": have,
                 "state": short if have < MIN_MODELS else "recorded",
-                "hours that it lacks": f"{hours:.0f}",
+                "hours that it lacks": f"{minutes / 60:.0f}",
             }
         )
     return rows

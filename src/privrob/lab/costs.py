@@ -53,6 +53,8 @@ def minutes(spec: Spec, *, images: tuple[int, int]) -> float:
     """About how many minutes a spec takes on two CPU cores, for (train, test) images."""
     if isinstance(spec, Train):
         return _seconds(spec, images[0]) / 60
+    if isinstance(spec, Membership):
+        return sum(images) * _scored(spec) / 60
     return images[1] * _per_image(spec) * spec.train.model.width / 60
 
 
@@ -85,13 +87,17 @@ def _passes(defence: Defence) -> float:
     return 1.0
 
 
+def _scored(spec: Membership) -> float:
+    """Seconds for the scores of one image, member or not."""
+    model = spec.train.model
+    return (spec.steps + 2) * _UPDATE[model.name.removesuffix("_dual")] * model.width**2
+
+
 def _per_image(spec: Spec) -> float:
     """Seconds that one test image takes."""
     match spec:
         case Logits():
             return _FORWARD
-        case Membership():  # of members as well, which `images` does not count
-            return 8 * spec.steps * _UPDATE[spec.train.model.name.removesuffix("_dual")] / 3
         case Fgsm():
             return len(spec.eps) * 2 * _FORWARD
         case Pgd():

@@ -165,13 +165,17 @@ def cifar(name: str, *, seed: int) -> Train:
 REDUCED = ("natural", "pgd")
 
 
-def reduced(full: Train, *, width: float, updates: int) -> Train:
-    """The same recipe for a narrower network in fewer updates: every moment at its share."""
+def reduced(full: Train, *, images: int, width: float, updates: int) -> Train:
+    """The same recipe on fewer images for a narrower network: every moment at its share.
+
+    As many test images at most, so that members and others are as many.
+    """
     t = full.training
     assert isinstance(t, Defended)
     moments = tuple((round(n * updates / t.updates), factor) for n, factor in t.lr_steps)
     return replace(
         full,
+        data=replace(full.data, train=images, test=images),
         model=replace(full.model, width=width),
         training=replace(t, updates=updates, lr_steps=moments),
         scale="reduced",
@@ -179,10 +183,10 @@ def reduced(full: Train, *, width: float, updates: int) -> Train:
 
 
 def fashion_reduced(name: str, *, seed: int) -> Train:
-    """Natural or PGD training on Fashion-MNIST at a sixteenth of the width, 16,000 updates."""
-    return reduced(fashion(name, seed=seed), width=1 / 16, updates=16000)
+    """Natural or PGD training on 10,000 images of Fashion-MNIST at a sixteenth of the width."""
+    return reduced(fashion(name, seed=seed), images=10000, width=1 / 16, updates=8000)
 
 
 def cifar_reduced(name: str, *, seed: int) -> Train:
-    """Natural or PGD training on CIFAR-10, widening factor 1 for 10, 8000 updates."""
-    return reduced(cifar(name, seed=seed), width=0.1, updates=8000)
+    """Natural or PGD training on 5000 images of CIFAR-10, widening factor 1 for 10."""
+    return reduced(cifar(name, seed=seed), images=5000, width=0.1, updates=2000)

@@ -64,6 +64,14 @@ def recorded(name: str, *, models: Sequence[str] = ()) -> list[Row]:
     return [Row(variant, result) for variant, result in found if result]
 
 
+def lacking(variants: Sequence[Variant]) -> tuple[list[Variant], float]:
+    """Those of the variants that no record is there of, and the minutes that `plan` gives them."""
+    lab = Lab(open_store("paper"), on="cpu")
+    missing = [v for v in variants if not lab.has(v.spec)]
+    steps = lab.plan([v.spec for v in missing])
+    return missing, sum(step.minutes for step in steps if step.state == "missing")
+
+
 def pairs(rows: list[Row], *, reading: str, note: str = "") -> Iterator[tuple[int, list[Row]]]:
     """(seed, [SGD's row, DP-SGD's row]) for each seed of a reading that has both."""
     for seed in sorted({r.variant.seed for r in rows}):
