@@ -86,6 +86,10 @@ def _other_contents(dataset: Dataset) -> str:
     return f"{what}this experiment names; put the published file in place of {place}"
 
 
+# Seconds between the checkpoints of a unit, at least. On a GPU an epoch may take less than one.
+PAUSE = {"cuda": 20.0}
+
+
 @dataclass
 class Context:
     """One unit's view. `seconds` counts what interrupted runs spent on it before, too."""
@@ -97,9 +101,10 @@ class Context:
     splits: Splits
     listener: Callable[[Spec, int, int], None]
     begun: float = field(init=False)
+    kept: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.begun = time.monotonic()
+        self.begun = self.kept = time.monotonic()
 
     @property
     def device(self) -> torch.device:
@@ -126,5 +131,8 @@ class Context:
     def checkpoint(
         self, done: int, weights: Mapping[str, Tensor], history: Sequence[float]
     ) -> None:
+        if time.monotonic() - self.kept < PAUSE.get(self.device.type, 0.0):
+            return
+        self.kept = time.monotonic()
         state = {"done": done, "history": list(history), "seconds": self.seconds}
         self.store.checkpoint(self.key, weights, state | {"fingerprint": self.code})

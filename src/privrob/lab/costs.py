@@ -18,6 +18,7 @@ from privrob.lab.spec import (
     Logits,
     Masking,
     Membership,
+    Model,
     Pgd,
     Regularised,
     Section,
@@ -69,7 +70,7 @@ def _seconds(spec: Train, images: int) -> float:
     """Of one training."""
     t, width = spec.training, spec.model.width
     if isinstance(t, Defended):
-        plain = _UPDATE[spec.model.name.removesuffix("_dual")] * width**2
+        plain = _update(spec.model)
         updates = t.stop if isinstance(t, Early) else t.updates
         beside = _REGULARISED if isinstance(t, Regularised) else 0.0
         return updates * t.batch_size * plain * (_passes(t.defence) + beside)
@@ -79,6 +80,12 @@ def _seconds(spec: Train, images: int) -> float:
         more = _HEAD * more + (1 / 3 if spec.augment else 0.0)  # a new view goes forward
         more *= _STOPPED if isinstance(spec, StoppedHead) else 1.0
     return t.epochs * images * _UPDATE[spec.model.name] * more * width
+
+
+def _update(model: Model) -> float:
+    """Seconds an image of an update without a defence; variants of a network cost the same."""
+    name = next(n for n in sorted(_UPDATE, key=len, reverse=True) if model.name.startswith(n))
+    return _UPDATE[name] * model.width**2
 
 
 def _passes(defence: Defence) -> float:
@@ -99,8 +106,7 @@ def _passes(defence: Defence) -> float:
 
 def _scored(spec: Membership) -> float:
     """Seconds for the scores of one image, member or not."""
-    model = spec.train.model
-    return (spec.steps + 2) * _UPDATE[model.name.removesuffix("_dual")] * model.width**2
+    return (spec.steps + 2) * _update(spec.train.model)
 
 
 def _per_image(spec: Spec) -> float:
