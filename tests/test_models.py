@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from privrob import models
+from privrob import geometry, models, models_cifar
 
 PAPER = {"width": 1.0, "hidden": (500,), "normalize": False}
 
@@ -259,3 +259,62 @@ def test_images_are_standardised_one_by_one_inside_the_model():
 def test_wide_networks_refuse_hidden_layers_and_too_little_width(change):
     with pytest.raises(ValueError, match="no hidden layers and a width of 0.1 at least"):
         models.build("wide_resnet", seed=0, **(WIDE | change))
+
+
+# -- two parts: convolutions that stay frozen, and a head ---------------------------------------
+
+FULL = {"width": 1.0, "normalize": True}
+
+
+def test_the_cifar_network_has_the_sizes_of_the_facts():
+    model = models.build("cifar_cnn", seed=0, hidden=(500, 500), **FULL)
+    assert sum(p.numel() for p in model.features.parameters()) == 38_720  # 155 kB
+    head = 1600 * 500 + 500 * 500 + 500 * 10
+    assert sum(p.numel() for p in model.head.parameters()) == head
+    assert not any("bias" in name for name in model.head.state_dict())
+    assert {name.partition(".")[0] for name in model.state_dict()} == {"features", "head"}
+    public = models.build("cifar100_cnn", seed=0, hidden=(500,), **FULL)
+    assert [p.shape for p in public.head.parameters()] == [(500, 1600), (100, 500)]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("cifar_cnn", (3, 32, 32)), ("digits_head_cnn", (1, 28, 28))]
+)
+def test_two_parts_are_the_layers_in_the_papers_order(name, shape):
+    model = models.build(name, seed=1, width=0.2, hidden=(30, 20), normalize=True)
+    x = torch.rand(3, *shape)
+    images = models_cifar.CIFAR if shape[0] == 3 else models_cifar.DIGITS
+    mean, std = (torch.tensor(v)[:, None, None] for v in (images.mean, images.std))
+    weights, h = list(model.state_dict().values()), (x - mean) / std
+    for weight, bias in (weights[:2], weights[2:4]):
+        h = nn.functional.max_pool2d(nn.functional.conv2d(h, weight, bias).relu(), 3, 2)
+    h = h.flatten(1)
+    assert torch.allclose(model.features(x), h, atol=1e-5)
+    for weight in weights[4:-1]:
+        h = (h @ weight.T).relu()
+    assert torch.allclose(model(x), h @ weights[-1].T, atol=1e-5)
+    assert geometry.smooth_layers(model) == []
+
+
+def test_unnormalised_parts_take_pixels_as_they_are():
+    settings = {"seed": 1, "width": 0.2, "hidden": (30,)}
+    plain, normal = (models.build("cifar_cnn", normalize=n, **settings) for n in (False, True))
+    assert isinstance(normal.features[0], models.NormalizeChannels)
+    x = torch.rand(2, 3, 32, 32)
+    rest = normal.features[1:]
+    assert torch.allclose(plain.features(x), rest(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", models_cifar.FEATURES)
+def test_features_alone_are_those_of_the_whole(name):
+    whole = models.build(name, seed=2, width=0.2, hidden=(30,), normalize=True)
+    alone = models.build(models_cifar.FEATURES[name], seed=0, width=0.2, hidden=(), normalize=True)
+    kept = {n: v for n, v in whole.state_dict().items() if n.startswith("features.")}
+    alone.load_state_dict(kept)
+    x = torch.rand(2, *models_cifar.SHAPES[models_cifar.FEATURES[name]])
+    assert torch.equal(alone(x), whole.features(x))
+
+
+def test_features_alone_have_no_hidden_layers():
+    with pytest.raises(ValueError, match=r"no hidden layers, got \(5,\)"):
+        models.build("cifar_features", seed=0, hidden=(5,), **FULL)

@@ -12,6 +12,7 @@ from privrob.lab.spec import (
     Sgd,
     StoppedHead,
     Train,
+    known,
 )
 from privrob.lab.trainings import LIVE_SEED, SELECTION_SEED, private
 
@@ -78,8 +79,18 @@ CANDIDATES: dict[str, Setting] = {
 # the selection seed are both within TOLERANCE of the printed ones, if there is one.
 PRINTED, TOLERANCE = {"sgd": 0.813, "dpsgd": 0.701}, 0.01
 MATCHED: str | None = None  # a name of CANDIDATES other than 'literal'; None: none needed or none
-READINGS: dict[str, Setting] = {"literal": CANDIDATES["literal"]}
-READINGS |= {"matched": CANDIDATES[MATCHED]} if MATCHED else {}
+
+
+def readings(matched: str | None) -> dict[str, Setting]:
+    """The readings where `matched` is the matched one's candidate; ValueError for no candidate."""
+    found = {"literal": CANDIDATES["literal"]}
+    if matched is not None:
+        known("matched", matched, CANDIDATES)
+        found["matched"] = CANDIDATES[matched]
+    return found
+
+
+READINGS = readings(MATCHED)
 SETTLED = "matched" if MATCHED else "literal"  # what all but the base pair runs in
 
 

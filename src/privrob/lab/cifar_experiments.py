@@ -33,7 +33,7 @@ PAPER = "tursynbek2020"
 # None of these is in the paper, which attacks no model on CIFAR-10; eps in pixels of [0, 1].
 FGSM_EPS = tuple(n / 510 for n in (*range(9), 10, 12, 14, 16, 20, 24, 32))  # to 16/255
 PGD_EPS, PGD_STEPS = (1 / 255, 2 / 255, 4 / 255, 8 / 255), (20, 40)
-PGD_STEP_SIZE = 1 / 510  # forty steps travel beyond the largest eps, twenty beyond the others
+PGD_STEP_SIZE = 1 / 510  # twenty steps travel beyond the largest eps
 MASKING_EPS = (2 / 255, 8 / 255)
 MEMBERSHIP_EPS, MEMBERSHIP_STEPS = 8 / 255, 20  # song2019's on CIFAR-10
 CURVATURE_IMAGES = MASKING_IMAGES = 1000  # the paper: 100 random ones
