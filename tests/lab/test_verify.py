@@ -343,7 +343,7 @@ def test_an_attack_without_weights_cannot_be_checked(lab, altered):
     outcome = recompute(result, lab)
     assert outcome.agrees is None
     assert str(outcome) == (
-        "cannot be checked: the weights of the attacked model are not kept here"
+        "cannot be checked: the weights of a model that it needs are not kept here"
     )
     assert result.record.checks == []
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from privrob import data
 from privrob.data import Dataset, Split
 from privrob.data.catalogue import EMBEDDED, known
-from privrob.lab.spec import Data, Halved, LeftOut, Spec
+from privrob.lab.spec import Data, Halved, HalvedTraining, LeftOut, Spec
 from privrob.lab.store import Store
 
 
@@ -52,7 +52,11 @@ class Splits:
 
 def _halved(dataset: Dataset, wanted: Halved) -> dict[str, Split]:
     """The half that is trained on, as 'train', and the rest."""
-    whole = [dataset.splits[part] for part in ("train", "test")]
+    if isinstance(wanted, HalvedTraining):
+        train = dataset.train
+        whole = [train.first(wanted.train or len(train))]
+    else:
+        whole = [dataset.train, dataset.test]
     x, y = torch.cat([s.x for s in whole]), torch.cat([s.y for s in whole])
     inside = torch.from_numpy(
         data.halves(y.numpy(), models=wanted.models, seed=wanted.draw)[wanted.half]
