@@ -61,6 +61,11 @@ class Views:
     def __len__(self) -> int:
         return len(self.split)
 
+    @property
+    def y(self) -> Tensor:
+        """The labels (N,)."""
+        return self.split.y
+
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Views of the examples at `index` (B,), or their features, and labels (B,)."""
         x, y = self.split.batch(index)

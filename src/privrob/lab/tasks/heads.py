@@ -1,8 +1,8 @@
 """Tasks that train convolutions on public images, and fully connected layers on top of them."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
-from typing import cast
 
 import numpy as np
 import torch
@@ -139,15 +139,10 @@ def _fit(
             context.checkpoint(epoch, trainable.state_dict() | method.state(), history)
         context.progress(epoch, method.epochs)
 
-    loop.fit(
-        trainable,
-        cast(Split, examples),
-        step=method.step,
-        batches=_seeded(method.batches, examples, spec_digest(spec)),
-        epochs=method.epochs,
-        on_epoch=on_epoch,
-        done=done,
-    )
+    batches = _seeded(method.batches, examples, spec_digest(spec))
+    views = (examples.generator,) if isinstance(examples, frozen.Views) else ()
+    method = replace(method, batches=batches, generators=(*method.generators, *views))
+    method.fit(trainable, examples, on_epoch=on_epoch, done=done)
     return history
 
 
