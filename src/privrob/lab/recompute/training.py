@@ -84,7 +84,8 @@ def _prefix(result: Result, lab: Lab) -> Outcome:
 
     Unchecked for a training on another kind of device, which drew other random numbers.
     """
-    there, here = result.manifest["device_kind"], lab.device.type
+    here = lab.device.type
+    there = result.manifest.get("device_kind", here)
     if there != here:
         raise Unchecked(f"it drew its random numbers on {there}, which {here} does not repeat")
     context = Alone(lab)
