@@ -6,6 +6,7 @@ CIFAR-10 where that is here; no slice of it is in the package.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from privrob.lab import cifar
 from privrob.lab.experiment import Experiment, Family, Models
@@ -188,11 +189,10 @@ def on_halves(profile: str, seed: int | None) -> Models:
     if profile == "live" or (profile == "paper" and seed not in (None, LIVE_SEED)):
         return
     quick = profile == "quick"
-    two = (cifar.quick_pair if quick else cifar.settled)(seed=(seed or 0) if quick else LIVE_SEED)
-    number, images = (cifar.QUICK_HALVES, 8000) if quick else (cifar.HALVES, cifar.IMAGES)
+    two = cifar.quick_pair(seed=seed or 0) if quick else cifar.settled(seed=LIVE_SEED)
+    cut = cifar.quick_half if quick else partial(cifar.half, images=cifar.IMAGES)
     for model, train in two.items():
-        for k in range(number):
-            yield f"half {k}", model, cifar.half(train, k, models=number, images=images)
+        yield from ((f"half {k}", model, cut(train, k)) for k in range(cifar.HALVES))
 
 
 def candidates(profile: str, seed: int | None) -> Models:

@@ -20,22 +20,26 @@ def checksum_of(name: str) -> str:
 
 
 class Splits:
-    """The splits of data sets on one device, each read once."""
+    """The splits of data sets on one device, each read once but for halves."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._read: dict[Data, dict[str, Split]] = {}
+        self._dataset: Dataset | None = None  # the last one, which halves are cut from
 
     def get(self, wanted: Data, part: str) -> Split:
         """One part of a data set; ValueError where its contents are not the key's."""
-        if wanted not in self._read:
-            self._read[wanted] = self._load(wanted)
-        if part not in self._read[wanted]:
+        found = self._read.get(wanted) or self._load(wanted)
+        if not isinstance(wanted, Halved):  # of which there are many, and each is used once
+            self._read[wanted] = found
+        if part not in found:
             raise ValueError(f"{wanted.name} has no {part} split for this experiment")
-        return self._read[wanted][part]
+        return found[part]
 
     def _load(self, wanted: Data) -> dict[str, Split]:
-        dataset = data.load(wanted.name)
+        if self._dataset is None or self._dataset.name != wanted.name:
+            self._dataset = data.load(wanted.name)
+        dataset = self._dataset
         if dataset.checksum != checksum_of(wanted.name):
             raise ValueError(_other_contents(dataset))
         if isinstance(wanted, Halved):

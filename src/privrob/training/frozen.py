@@ -14,7 +14,7 @@ from privrob import evaluate
 from privrob.data import Split
 from privrob.training.augment import crop_and_flip
 
-BATCH = 1000
+BATCH = 1000  # as in `evaluate.logits`
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,8 @@ class Views:
     """Examples moved and mirrored anew each time they are asked for, one view an example.
 
     `batch` gives what `layers` make of the views, without gradients; the views themselves where it
-    is None. `generator`, on the split's device, draws them: seed it at the start of each epoch.
+    is None. `generator`, on the split's device, draws them: seed it at the start of each epoch, and
+    register it with a CUDA graph that records `batch`.
     """
 
     split: Split
@@ -103,9 +104,17 @@ def checksum(layers: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def accuracy(head: nn.Module, examples: Features) -> float:
-    """Share of the examples whose largest logit of the head is that of the label, in [0, 1]."""
+def logits(head: nn.Module, examples: Features) -> Tensor:
+    """The logits (N, K) that layers behind the frozen ones give, in eval mode, without gradients.
+
+    Bit for bit those of `evaluate.logits` for the whole model. ValueError if one is not finite.
+    """
     with evaluate.eval_mode(head), torch.no_grad():
         g = torch.cat([head(part) for part in examples.x.split(BATCH)])
     evaluate.check_logits(g, examples=len(examples))
-    return (g.argmax(1) == examples.y).double().mean().item()
+    return g
+
+
+def accuracy(head: nn.Module, examples: Features) -> float:
+    """Share of the examples whose largest logit of the head is that of the label, in [0, 1]."""
+    return (logits(head, examples).argmax(1) == examples.y).double().mean().item()

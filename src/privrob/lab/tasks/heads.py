@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -12,11 +13,11 @@ from privrob import evaluate
 from privrob.data import Split
 from privrob.lab.spec import Head, Pretrained, StoppedHead, seed_for, spec_digest
 from privrob.lab.tasks.base import Arrays, Context, Output, _new_model, trained
+from privrob.lab.tasks.method import Method
 from privrob.lab.tasks.training import METHODS, _resume, _scores
 from privrob.training import frozen, loop
 
 KEPT = "features."  # how the names of the frozen weights begin
-CHECKPOINT_EVERY = 10  # epochs, which may take a fraction of a second
 
 Examples = frozen.Features | frozen.Views
 
@@ -30,11 +31,9 @@ def pretrained(spec: Pretrained, upstream: Mapping[str, Output], context: Contex
     model = _new_model(spec).to(context.device)
     split = context.split(spec.data, "train")
     held_out = context.split(spec.held_out, "train").last(spec.holdout)
-    examples = split if not spec.augment else _views(spec, split, None)
-    history = _fit(
-        spec, model, examples, lambda: evaluate.accuracy(model, held_out.x, held_out.y), context
-    )
-    arrays = {"history": np.array(history)} | _scores(model, split, "train")
+    look = partial(evaluate.accuracy, model, held_out.x, held_out.y)
+    history = _fit(model, *_prepared(spec, model, split, None), accuracy=look, context=context)
+    arrays = {"history": history} | _scores(model, split, "train")
     state = model.state_dict()
     kept = {name: value for name, value in state.items() if name.startswith(KEPT)}
     return Output(arrays | _scores(model, held_out, "test"), kept)
@@ -45,14 +44,17 @@ def head(spec: Head, upstream: Mapping[str, Output], context: Context) -> Output
 
     Arrays: those of `train`; for its `history` the test images' features are computed once.
     """
-    model = _on_features(spec, upstream["features"].weights).to(context.device)
-    convolutions, layers = (model.get_submodule(part) for part in ("features", "head"))
-    parts = {part: context.split(spec.data, part) for part in ("train", "test")}
-    test = frozen.features_of(convolutions, parts["test"])
-    examples = _examples(spec, convolutions, parts["train"])
-    history = _fit(spec, layers, examples, lambda: frozen.accuracy(layers, test), context)
+    model, convolutions, layers = _on_features(spec, upstream, context)
+    split = context.split(spec.data, "train")
+    test = frozen.features_of(convolutions, context.split(spec.data, "test"))
+    method, examples = _prepared(spec, layers, split, convolutions)
+    look = partial(frozen.accuracy, layers, test)
+    history = _fit(layers, method, examples, accuracy=look, context=context)
     test.require(convolutions)  # they are as they were
-    return Output({"history": np.array(history)} | _both(model, parts), dict(model.state_dict()))
+    if not isinstance(examples, frozen.Features):
+        examples = frozen.features_of(convolutions, split)
+    arrays = {"history": history} | _answers(layers, train=examples, test=test)
+    return Output(arrays, dict(model.state_dict()))
 
 
 def stoppedhead(spec: StoppedHead, upstream: Mapping[str, Output], context: Context) -> Output:
@@ -62,107 +64,109 @@ def stoppedhead(spec: StoppedHead, upstream: Mapping[str, Output], context: Cont
     `look_every` updates, the last of them where the training stopped; `goal` () is the target's.
     ValueError where the last look is below it.
     """
-    model = _on_features(spec, upstream["features"].weights).to(context.device)
-    convolutions, layers = (model.get_submodule(part) for part in ("features", "head"))
-    held_out = frozen.features_of(
-        convolutions, context.split(spec.held_out, "train").last(spec.holdout)
-    )
-    target = trained(spec.target, upstream["target"]).to(context.device)
-    held_out.require(target.get_submodule("features"))
-    goal = frozen.accuracy(target.get_submodule("head"), held_out)
+    model, convolutions, layers = _on_features(spec, upstream, context)
     parts = {part: context.split(spec.data, part) for part in ("train", "test")}
+    held_out = context.split(spec.held_out, "train").last(spec.holdout)
+    looked_at = frozen.features_of(convolutions, held_out)
+    target = trained(spec.target, upstream["target"]).to(context.device)
+    looked_at.require(target.get_submodule("features"))
+    goal = frozen.accuracy(target.get_submodule("head"), looked_at)
     history: list[float] = []
-    for _ in _updates(spec, layers, _examples(spec, convolutions, parts["train"]), context):
-        history.append(frozen.accuracy(layers, held_out))
+    for _ in _updates(spec, layers, convolutions, parts["train"], context):
+        history.append(frozen.accuracy(layers, looked_at))
         if history[-1] >= goal:
             arrays = {"history": np.array(history), "goal": np.array(goal)}
-            return Output(arrays | _both(model, parts), dict(model.state_dict()))
+            found = {part: frozen.features_of(convolutions, s) for part, s in parts.items()}
+            return Output(arrays | _answers(layers, **found), dict(model.state_dict()))
     raise ValueError(f"{max(history)} is the best held-out accuracy, below the target's {goal}")
 
 
 def _updates(
-    spec: StoppedHead, layers: nn.Module, examples: Examples, context: Context
+    spec: StoppedHead, layers: nn.Module, convolutions: nn.Module, split: Split, context: Context
 ) -> Iterator[None]:
     """Trains, and stands still after every `look_every` updates."""
-    method = METHODS[type(spec.training).__name__](spec, layers, len(examples))
-    batches = _seeded(method.batches, examples, spec_digest(spec))
+    method, examples = _prepared(spec, layers, split, convolutions)
     layers.train()
-    every = chain.from_iterable(batches(epoch) for epoch in range(method.epochs))
-    total = method.epochs * loop.updates_per_epoch(
-        len(examples), batch_size=spec.training.batch_size
-    )
+    every = chain.from_iterable(method.batches(epoch) for epoch in range(method.epochs))
+    per_epoch = loop.updates_per_epoch(len(split), batch_size=spec.training.batch_size)
     for done, index in enumerate(every, 1):
         method.step(*examples.batch(index))
         if done % spec.look_every == 0:
-            context.progress(done, total)
+            context.progress(done, method.epochs * per_epoch)
             yield
 
 
-def _on_features(spec: Head, weights: Mapping[str, Tensor]) -> nn.Module:
-    """The new model with the pretrained convolutions; ValueError for weights of other layers."""
-    model = _new_model(spec)
+def _on_features(
+    spec: Head, upstream: Mapping[str, Output], context: Context
+) -> tuple[nn.Module, nn.Module, nn.Module]:
+    """The new model on the pretrained convolutions, these, and the layers behind them.
+
+    ValueError for weights of other convolutions.
+    """
+    model, weights = _new_model(spec), upstream["features"].weights
     state = model.state_dict()
     own = {name: value.shape for name, value in state.items() if name.startswith(KEPT)}
     found = {name: value.shape for name, value in weights.items()}
     if found != own:
         raise ValueError(f"the frozen weights must be {own}, got {found}")
-    model.load_state_dict(state | dict(weights))
-    model.get_submodule("features").requires_grad_(False)
-    return model
+    model.load_state_dict(state | weights)
+    model = model.to(context.device)
+    convolutions, layers = (model.get_submodule(part) for part in ("features", "head"))
+    convolutions.requires_grad_(False)
+    return model, convolutions, layers
 
 
-def _examples(spec: Head, convolutions: nn.Module, split: Split) -> Examples:
-    """Features computed once, or those of a new view at each update."""
+def _prepared(
+    spec: Head | Pretrained, trainable: nn.Module, split: Split, convolutions: nn.Module | None
+) -> tuple[Method, Examples | Split]:
+    """How to train, and on what: images, features computed once, or a new view at each update.
+
+    A step that draws noise has a generator that is seeded for each epoch, and views are drawn from
+    the same; where it draws none, they have one of their own.
+    """
+    method = METHODS[type(spec.training).__name__](spec, trainable, len(split))
     if not spec.augment:
-        return frozen.features_of(convolutions, split)
-    return _views(spec, split, convolutions)
+        return method, frozen.features_of(convolutions, split) if convolutions else split
+    if not method.generators:
+        draws = torch.Generator(split.x.device)
+        seeded = partial(_seeded, of=method.batches, draws=draws, key=spec_digest(spec))
+        method = replace(method, generators=(draws,), batches=seeded)
+    return method, frozen.Views(split, convolutions, spec.augment, method.generators[0])
 
 
-def _views(spec: Head | Pretrained, split: Split, layers: nn.Module | None) -> frozen.Views:
-    return frozen.Views(split, layers, spec.augment, torch.Generator(split.x.device))
+def _seeded(
+    epoch: int, *, of: Callable[[int], Iterator[Tensor]], draws: torch.Generator, key: str
+) -> Iterator[Tensor]:
+    """The batches of an epoch; its views are drawn from the epoch alone."""
+    draws.manual_seed(seed_for(key, f"views/{epoch}"))
+    return of(epoch)
 
 
 def _fit(
-    spec: Head | Pretrained,
     trainable: nn.Module,
+    method: Method,
     examples: Examples | Split,
+    *,
     accuracy: Callable[[], float],
     context: Context,
-) -> list[float]:
+) -> np.ndarray:
     """Train to the end, from a checkpoint where there is one: the accuracy after each epoch."""
-    method = METHODS[type(spec.training).__name__](spec, trainable, len(examples))
     done, history = _resume(trainable, method, context)
 
     def on_epoch(epoch: int) -> None:
         history.append(accuracy())
-        if epoch == 1 or epoch % CHECKPOINT_EVERY == 0:
-            context.checkpoint(epoch, trainable.state_dict() | method.state(), history)
+        context.checkpoint(epoch, trainable.state_dict() | method.state(), history)
         context.progress(epoch, method.epochs)
 
-    batches = _seeded(method.batches, examples, spec_digest(spec))
-    views = (examples.generator,) if isinstance(examples, frozen.Views) else ()
-    method = replace(method, batches=batches, generators=(*method.generators, *views))
     method.fit(trainable, examples, on_epoch=on_epoch, done=done)
-    return history
+    return np.array(history)
 
 
-def _seeded(
-    batches: Callable[[int], Iterator[Tensor]], examples: Examples | Split, key: str
-) -> Callable[[int], Iterator[Tensor]]:
-    """The same batches; the views of an epoch are drawn from the epoch alone."""
-    if not isinstance(examples, frozen.Views):
-        return batches
-    views = examples.generator
-
-    def seeded(epoch: int) -> Iterator[Tensor]:
-        views.manual_seed(seed_for(key, f"views/{epoch}"))
-        return batches(epoch)
-
-    return seeded
-
-
-def _both(model: nn.Module, parts: Mapping[str, Split]) -> Arrays:
-    found: Arrays = {}
-    for part, split in parts.items():
-        found |= _scores(model, split, part)
-    return found
+def _answers(layers: nn.Module, **parts: frozen.Features) -> Arrays:
+    """Log-odds of the true label and correctness for each part, as `train` has them."""
+    arrays: Arrays = {}
+    for part, examples in parts.items():
+        g = frozen.logits(layers, examples)
+        arrays[f"log_odds_{part}"] = evaluate.log_odds(g, examples.y).half().cpu().numpy()
+        arrays[f"correct_{part}"] = (g.argmax(1) == examples.y).cpu().numpy()
+    return arrays
