@@ -26,7 +26,7 @@ CORE = {
     "corruptions": ("data", "device", "evaluate", "paths"),
     "attacks": ("evaluate", "device", "jacobian"),
     "bounds": ("evaluate", "device", "models"),
-    "training": ("data", "evaluate", "attacks", "bounds", "privacy", "device"),
+    "training": ("data", "evaluate", "attacks", "bounds", "models", "privacy", "device"),
     "training.losses": ("attacks", "bounds", "evaluate"),
     "membership": ("evaluate", "attacks", "bounds", "stats", "device"),
     "membership.threshold": (),

@@ -337,6 +337,17 @@ def test_a_wrong_first_epoch_is_caught(lab, altered):
     assert recompute(result, lab).agrees is False
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_training_on_another_kind_of_device_is_not_repeated(lab, altered, kept):
+    result = altered(SGD, shift("history", 0.01, slice(0, 1)))
+    rewrite(result.record.folder / "manifest.json", lambda m: m.update(device_kind="cuda"))
+    if not kept:
+        forget_weights(result)
+    outcome = recompute(lab.lookup(SGD), lab)
+    assert outcome.agrees is (True if kept else None)
+    assert "random numbers on cuda, which cpu does not repeat" in outcome.method
+
+
 def test_an_attack_without_weights_cannot_be_checked(lab, altered):
     result = altered(FGSM)
     forget_weights(lab.lookup(SGD))

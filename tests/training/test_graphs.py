@@ -37,9 +37,9 @@ def recorded(run):
     return Again(run)
 
 
-def fit_recorded(split, step, batches, *, noise=None, padded=None):
+def fit_recorded(split, step, batches, *, padded=None):
     """`graphs.fit` without a GPU; gives the recorder."""
-    run = graphs._Recorder(split, step, noise=noise, padded=padded)
+    run = graphs._Recorder(split, step, generators=(), padded=padded)
     run.records = 0
     run._record = partial(recorded, run)
     for epoch in range(EPOCHS):
@@ -103,9 +103,7 @@ def test_padded_images_count_for_nothing(tiny, split):
     batches = [partial(poisson, size=64, noise=noise) for noise in noises]
     fit_plainly(other, split, private_step(other, noises[0]), batches[0])
     padded = graphs.room(expected=BATCH)
-    run = fit_recorded(
-        split, private_step(tiny.model, noises[1]), batches[1], noise=noises[1], padded=padded
-    )
+    run = fit_recorded(split, private_step(tiny.model, noises[1]), batches[1], padded=padded)
     same(tiny.model, other, atol=1e-5)
     assert run.records == 1
 
@@ -119,7 +117,7 @@ def test_batches_that_are_empty_or_too_large_run_plainly(tiny, split):
 
     fit_plainly(other, split, private_step(other, noises[0].manual_seed(0)), batches)
     step = private_step(tiny.model, noises[1].manual_seed(0))
-    fit_recorded(split, step, batches, noise=noises[1], padded=16)
+    fit_recorded(split, step, batches, padded=16)
     same(tiny.model, other, atol=1e-5)
 
 
@@ -153,7 +151,9 @@ def test_gpu_replays_what_the_loop_does(tiny, split, kind):
     for model, fit in zip(models, (loop.fit, graphs.fit), strict=True):
         noise = torch.Generator("cuda") if kind == "dpsgd" else None
         step, batches, padded = _on_gpu(model, kind, noise)
-        more = {"noise": noise, "padded": padded} if fit is graphs.fit else {}
+        more = (
+            {"generators": [noise] if noise else [], "padded": padded} if fit is graphs.fit else {}
+        )
         ended = []
         fit(
             model,

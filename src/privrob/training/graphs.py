@@ -5,15 +5,16 @@ takes longer than running them. A graph starts them all at once. What a graph ca
 as it would without one: updates while a schedule moves, and batches of another size.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from math import ceil, sqrt
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from privrob.data import Split
-from privrob.training.loop import ScheduledStep, Step
+from privrob.models import ChannelsLast
+from privrob.training.loop import Examples, ScheduledStep, Step
 
 WARM = 3  # updates that run before the recording, so that libraries have set themselves up
 IGNORED = -100  # cross-entropy's own label for an example that is not there: no loss, no gradient
@@ -27,31 +28,45 @@ def room(*, expected: float) -> int:
 
 def fit(
     model: nn.Module,
-    split: Split,
+    split: Examples,
     *,
     step: Step,
     batches: Callable[[int], Iterable[Tensor]],
     epochs: int,
     on_epoch: Callable[[int], None],
     done: int,
-    noise: torch.Generator | None,
+    generators: Sequence[torch.Generator],
     padded: int | None,
 ) -> None:
     """`loop.fit` for a model, a split and a step on a GPU; the same updates in the same order.
 
-    `noise` is the generator that the step draws from. Batches whose size varies are filled up to
+    `generators` are those that split and step draw from. Batches whose size varies are filled up to
     `padded` images that count for nothing; None for a step that would count them. Of a
     `ScheduledStep`, only updates of equal moments are replays of one recording.
     """
-    run = _Recorder(split, step, noise=noise, padded=padded)
+    run = _Recorder(split, step, generators=generators, padded=padded)
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
+    with torch.cuda.stream(stream), _planar(model):
         for epoch in range(done, epochs):
             model.train()
             run.epoch(list(batches(epoch)))
             on_epoch(epoch + 1)
     torch.cuda.current_stream().wait_stream(stream)
+
+
+@contextmanager
+def _planar(model: nn.Module) -> Iterator[None]:
+    """NCHW order inside: without TF32 a GPU computes convolutions in it a quarter faster."""
+    order = [layer for layer in model.modules() if isinstance(layer, ChannelsLast)]
+    hooks = [layer.register_forward_hook(lambda layer, x, out: x[0]) for layer in order]
+    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    try:
+        yield
+    finally:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for hook in hooks:
+            hook.remove()
 
 
 class _Recorder:
@@ -63,13 +78,13 @@ class _Recorder:
 
     def __init__(
         self,
-        split: Split,
+        split: Examples,
         step: Step,
         *,
-        noise: torch.Generator | None,
+        generators: Sequence[torch.Generator],
         padded: int | None,
     ) -> None:
-        self.split, self.step, self.noise, self.padded = split, step, noise, padded
+        self.split, self.step, self.generators, self.padded = split, step, generators, padded
         self.scheduled = step if isinstance(step, ScheduledStep) else None
         if self.scheduled is not None:
             self.scheduled.stay_on_device()
@@ -135,8 +150,8 @@ class _Recorder:
 
     def _record(self) -> torch.cuda.CUDAGraph:
         graph = torch.cuda.CUDAGraph()
-        if self.noise is not None:
-            graph.register_generator_state(self.noise)
+        for generator in self.generators:
+            graph.register_generator_state(generator)
         torch.cuda.synchronize()
         graph.capture_begin()
         try:

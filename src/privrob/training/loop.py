@@ -3,21 +3,30 @@
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import islice
 from math import ceil
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from privrob import evaluate
-from privrob.data import Split
 from privrob.training.losses import Loss
 
 Step = Callable[[Tensor, Tensor], None]
 
 
+class Examples(Protocol):
+    """What is trained on: a `data.Split`, or features of one."""
+
+    @property
+    def y(self) -> Tensor: ...
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The examples at `index`, which lies on the device; nothing waits for it."""
+
+
 def fit(
     model: nn.Module,
-    split: Split,
+    split: Examples,
     *,
     step: Step,
     batches: Callable[[int], Iterable[Tensor]],

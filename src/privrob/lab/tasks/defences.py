@@ -52,7 +52,7 @@ def defended(spec: Train, model: nn.Module, size: int) -> Method:
         updates=t.updates,
         per_epoch=per_epoch,
     )
-    return Method(step, batches, ceil(t.updates / per_epoch), step, noise)
+    return Method(step, batches, ceil(t.updates / per_epoch), step, (noise,))
 
 
 def _bindings(loss: losses.Loss) -> Hashable:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import cast
 
 import numpy as np
 import torch
@@ -128,12 +127,11 @@ def _prepared(
     method = METHODS[type(spec.training).__name__](spec, trainable, len(split))
     if not spec.augment:
         return method, frozen.features_of(convolutions, split) if convolutions else split
-    draws = method.noise
-    if draws is None:
+    if not method.generators:
         draws = torch.Generator(split.x.device)
         seeded = partial(_seeded, of=method.batches, draws=draws, key=spec_digest(spec))
-        method = replace(method, noise=draws, batches=seeded)
-    return method, frozen.Views(split, convolutions, spec.augment, draws)
+        method = replace(method, generators=(draws,), batches=seeded)
+    return method, frozen.Views(split, convolutions, spec.augment, method.generators[0])
 
 
 def _seeded(
@@ -160,7 +158,7 @@ def _fit(
         context.checkpoint(epoch, trainable.state_dict() | method.state(), history)
         context.progress(epoch, method.epochs)
 
-    method.fit(trainable, cast(Split, examples), on_epoch=on_epoch, done=done)
+    method.fit(trainable, examples, on_epoch=on_epoch, done=done)
     return np.array(history)
 
 

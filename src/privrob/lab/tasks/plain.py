@@ -36,7 +36,7 @@ def dpsgd(spec: Train, model: nn.Module, size: int) -> Method:
     )
     batches = partial(_poisson, training=t, size=size, key=spec_digest(spec), noise=noise)
     padded = graphs.room(expected=t.sample_rate * size)
-    return Method(step, batches, t.epochs, noise=noise, padded=padded)
+    return Method(step, batches, t.epochs, generators=(noise,), padded=padded)
 
 
 def _poisson(
