@@ -5,6 +5,7 @@ import sys
 import time
 from dataclasses import replace
 
+import head_specimens as heads
 import pytest
 from packages import forget
 from specimens import DPSGD, FGSM, MEMBERSHIP, PGD, PROBES, SGD, load
@@ -27,6 +28,7 @@ STOPPED = Stopped(
 )
 SPECS = {"train": SGD, "stopped": STOPPED, "fgsm": FGSM, "pgd": PGD} | PROBES
 SPECS |= {"membership": MEMBERSHIP}
+SPECS |= {"pretrained": heads.PUBLIC, "head": heads.VIEWS, "stoppedhead": heads.STOPPED}
 
 
 def names(spec):
@@ -125,9 +127,13 @@ CHANGES = {
     "masking": ("attacks/blackbox.py", "0.005", "0.006"),
     "corrupted": ("corruptions/plasma.py", "SIDE = 256", "SIDE = 128"),
     "membership": ("membership/scores.py", "STEP_SHARE = 2.5", "STEP_SHARE = 2.0"),
+    "pretrained": ("training/augment.py", "2 * padding + 1", "2 * padding + 2"),
+    "head": ("models_cifar.py", "nn.MaxPool2d(3, 2)", "nn.MaxPool2d(2)"),
+    "stoppedhead": ("training/frozen.py", ".double().mean()", ".double().sum()"),
 }
+ON_FEATURES = {"pretrained", "head", "stoppedhead"}
 FEW = {"section": {"section"}, "masking": {"masking"}, "corrupted": {"corrupted"}}
-FEW |= {"membership": {"membership"}}
+FEW |= {"membership": {"membership"}} | dict.fromkeys(("pretrained", "head"), ON_FEATURES)
 
 
 @pytest.fixture
@@ -176,9 +182,9 @@ def test_a_new_network_ages_nothing(changed):
     assert changed("models.py", table, NEW) == changed()
 
 
-def test_another_layer_in_the_network_ages_everything(changed):
+def test_another_layer_in_a_network_ages_everything_that_has_it(changed):
     before, after = changed(), changed("models.py", "nn.Linear(units[-1], 10)", "nn.Identity()")
-    assert all(before[kind] != after[kind] for kind in before)
+    assert {kind for kind in before if before[kind] == after[kind]} == ON_FEATURES
 
 
 # -- of specs -----------------------------------------------------------------------------------

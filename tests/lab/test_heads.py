@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from head_specimens import DPSGD, NETWORK, PUBLIC, SGD, STOPPED, TRAININGS, VIEWS, half
 from specimens import PROBES, load, same
 from torch.nn import functional as F
 
@@ -16,14 +17,8 @@ from privrob.lab.context import Splits
 from privrob.lab.run import Lab, key_of
 from privrob.lab.spec import (
     Data,
-    DpSgd,
-    HalvedTraining,
-    Head,
     Membership,
-    Model,
-    Pretrained,
     Sgd,
-    StoppedHead,
     seed_for,
     spec_digest,
     upstream,
@@ -32,45 +27,6 @@ from privrob.lab.store import Store
 from privrob.lab.tasks import TASKS, Output
 from privrob.lab.tasks.base import trained
 from privrob.training.augment import crop_and_flip
-
-NETWORK = Model(name="digits_head_cnn", width=0.1, hidden=(100,), normalize=True)
-PUBLIC = Pretrained(
-    data=Data(name="digits", train=300, test=None),
-    model=NETWORK,
-    training=Sgd(lr=0.1, epochs=2, batch_size=30),
-    seed=0,
-    holdout=50,
-    augment=0,
-    reading="literal",
-    scale="reduced",
-)
-SGD = Head(
-    data=Data(name="glyphs", train=200, test=100),
-    model=replace(NETWORK, hidden=(200, 100)),
-    training=Sgd(lr=0.05, epochs=3, batch_size=20),
-    seed=0,
-    features=PUBLIC,
-    augment=0,
-    reading="literal",
-    scale="reduced",
-)
-PRIVATE = DpSgd(lr=0.05, epochs=3, batch_size=20, sample_rate=0.1, clip_norm=3.0, noise_std=1.0)
-DPSGD = replace(SGD, training=PRIVATE)
-VIEWS = replace(SGD, augment=2)
-TRAININGS = {"sgd": SGD, "dpsgd": DPSGD, "views": VIEWS, "dp views": replace(DPSGD, augment=2)}
-STOPPED = StoppedHead(
-    data=SGD.data,
-    model=SGD.model,
-    training=replace(SGD.training, epochs=30),
-    seed=0,
-    features=PUBLIC,
-    augment=0,
-    reading="literal",
-    scale="reduced",
-    target=DPSGD,
-    holdout=100,
-    look_every=3,
-)
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +127,7 @@ def test_sgd_is_descent_on_the_cross_entropy_of_one_view_an_image(lab, augment):
 
 def test_dpsgd_clips_single_examples_and_adds_the_stated_noise(lab):
     """One update by hand: micro-batches of one, then the noise of the epoch's generator."""
-    t = replace(PRIVATE, epochs=1, sample_rate=1.0, batch_size=200)
+    t = replace(DPSGD.training, epochs=1, sample_rate=1.0, batch_size=200)
     spec = replace(DPSGD, training=t)
     split, model = lab.split(spec.data, "train"), fresh(lab, spec)
     own = list(model.head.parameters())
@@ -337,11 +293,6 @@ def test_a_head_without_its_features_is_checked_by_its_answers(lab, tmp_path):
     outcome = again.recompute(run.Result(SGD, record), alone)
     assert outcome.agrees
     assert "not the training: the weights of a model that it needs" in outcome.method
-
-
-def half(k, **changes):
-    settings = {"name": "glyphs", "train": 200, "test": None, "half": k, "models": 4, "draw": 3}
-    return HalvedTraining(**settings | changes)
 
 
 def test_a_head_on_a_half_is_checked_on_the_other_half(lab):
