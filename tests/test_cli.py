@@ -366,6 +366,24 @@ def test_models_are_kept_and_listed(monkeypatch, folders):
     assert "the zoo: nothing broken" in cli("verify")
 
 
+def test_of_a_pretraining_the_zoo_keeps_the_features_alone(monkeypatch, folders):
+    from privrob import models
+    from privrob.lab import cifar
+
+    def untrained(spec, upstream, context):
+        model = models.build(spec.kept.name, seed=0, **spec.kept.settings)
+        right = {"history": np.ones(1), "correct_test": np.arange(100) > 2}
+        return Output(right, dict(model.state_dict()))
+
+    monkeypatch.setitem(tasks.TASKS, "pretrained", untrained)
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "code of today")
+    Lab(open_store("paper"), on="cpu").get(cifar.PRETRAINING)
+    text = cli("models", "--keep")
+    assert "tursynbek2020/cifar100-features, seed 0: kept" in text
+    assert "tursynbek2020/cifar100-features 0 cifar_features, hidden ()" in text
+    assert "97.00%" in text
+
+
 def test_verify_names_what_is_broken(stubs, folders):
     cli("run", "tursynbek2020/base")
     assert "2 results and the zoo: nothing broken" in cli("verify")

@@ -10,7 +10,7 @@ from head_specimens import DPSGD, NETWORK, PUBLIC, SGD, STOPPED, TRAININGS, VIEW
 from specimens import PROBES, load, same
 from torch.nn import functional as F
 
-from privrob import data, evaluate, models
+from privrob import data, evaluate, models, paths, zoo
 from privrob.lab import costs, run
 from privrob.lab import recompute as again
 from privrob.lab.context import Splits
@@ -392,3 +392,31 @@ def test_costs_tell_what_is_cheap():
     assert minutes["sgd"] < minutes["dpsgd"] < minutes["views"] < minutes["dp views"]
     assert costs.minutes(STOPPED, images=(50000, 10000)) > 0
     assert costs.describe(DPSGD) == "head DP-SGD on glyphs, literal, seed 0"
+
+
+# -- the zoo ------------------------------------------------------------------------------------
+
+
+def test_kept_features_are_enough_to_go_on(lab, tmp_path, monkeypatch):
+    """Without the public images, and without weights beside the record."""
+    monkeypatch.setenv("PRIVROB_RECORDS", str(tmp_path))
+    public = lab.get(PUBLIC)
+    facts = {"network": PUBLIC.kept.name, "settings": PUBLIC.kept.settings}
+    raw = lab.store.weight_bytes(public.record)
+    zoo.keep("a/features", seed=0, raw=raw, key=public.key, **facts)
+    here = Lab(Store(tmp_path / "store", weights=[paths.weights()]), on="cpu")
+    record = here.store.save(
+        "pretrained", public.manifest, public.arrays, lab.store.weights(public.record)
+    )
+    (record.folder / "weights.safetensors").unlink()
+
+    def without(name):
+        if name == PUBLIC.data.name:
+            raise data.MissingDataError("the public images are not here")
+        return load(name)
+
+    monkeypatch.setattr(data, "load", without)
+    assert same(here.get(SGD).arrays, lab.get(SGD).arrays)
+    x = lab.split(SGD.data, "test").batch([0])[0]
+    expected = model_of(lab, SGD).features(x)
+    assert torch.equal(zoo.load("a/features", seed=0)(x), expected)
