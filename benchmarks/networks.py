@@ -1,11 +1,14 @@
-"""The network that the subjects share, as the book has it and as one usually writes it."""
+"""The networks that the subjects share, as the book has them and as one usually writes them."""
 
 from copy import deepcopy
+from itertools import pairwise
 
 import torch
 from torch import nn
 
 from privrob import models, zoo
+
+FEATURES = 1600  # of a CIFAR image, behind the frozen convolutions
 
 
 def ours(device: torch.device, *, width: float, dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -25,3 +28,12 @@ def usual(model: nn.Module) -> nn.Module:
     for i in [i for i, m in enumerate(layers) if isinstance(m, nn.MaxPool2d)]:
         layers[i : i + 2] = layers[i + 1], layers[i]
     return nn.Sequential(*layers).to(memory_format=torch.contiguous_format)
+
+
+def head(device: torch.device) -> nn.Module:
+    """The layers that tursynbek2020 trains on CIFAR-10, without biases, with fresh weights."""
+    sizes = (FEATURES, 500, 500, 10)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        layers = [nn.Linear(a, b, bias=False) for a, b in pairwise(sizes)]
+    return nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2]).to(device)
