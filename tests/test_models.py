@@ -77,7 +77,7 @@ def test_activations_stay_in_channels_last_order():
 
 
 def test_an_unknown_network_is_refused():
-    with pytest.raises(ValueError, match="no model 'resnet'; there are digits_vgg, .*mnist_cnn"):
+    with pytest.raises(ValueError, match="no model 'resnet'; there are cifar100_cnn, .*mnist_cnn"):
         models.build("resnet", seed=0)
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from privrob import models_cifar
+
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081
 
 # song2019's stacks of convolutions, facts section 6: channels at width 1 and stride of each layer.
@@ -31,6 +33,15 @@ class Normalize(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.std
+
+
+class NormalizeChannels(Normalize):
+    """The same with numbers for each channel of x (N, C, H, W)."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        nn.Module.__init__(self)  # tensors, which follow the model to its device
+        for name, values in (("mean", mean), ("std", std)):
+            self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
 
 
 class ChannelsLast(nn.Module):
@@ -276,6 +287,14 @@ def wide_resnet(
     return model
 
 
+def head_on_features(
+    images: models_cifar.Images, classes: int, *, normalize: bool, **settings: Any
+) -> nn.Sequential:
+    """`models_cifar.two_parts`; `normalize` puts the images' means and deviations in front."""
+    front: list[nn.Module] = [NormalizeChannels(images.mean, images.std)] if normalize else []
+    return models_cifar.two_parts([*front, ChannelsLast()], images.shape, classes, **settings)
+
+
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "mnist_cnn": mnist_cnn,
     "yale_vgg": yale_vgg,
@@ -288,6 +307,11 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "wide_resnet": partial(wide_resnet, MADRY),
     "wide_resnet_relu": partial(wide_resnet, replace(MADRY, slope=0.0)),
     "wide_resnet_trades": partial(wide_resnet, TRADES),
+    "cifar_cnn": partial(head_on_features, models_cifar.CIFAR, 10),
+    "cifar100_cnn": partial(head_on_features, models_cifar.CIFAR, 100),
+    "cifar_features": partial(head_on_features, models_cifar.CIFAR, 0),
+    "digits_head_cnn": partial(head_on_features, models_cifar.DIGITS, 10),
+    "digits_features": partial(head_on_features, models_cifar.DIGITS, 0),
 }
 
 

@@ -62,8 +62,9 @@ def test_readings_are_candidates():
 def test_the_variants_of_an_experiment_are_distinct(name, profile):
     variants = EXPERIMENTS[name].variants(profile)
     assert len({(key_of(v.spec), v.note) for v in variants}) == len(variants)
-    private = [v for v in variants if v.model == "dpsgd"]
-    assert len({key_of(v.spec) for v in private}) == len(private)
+    if name != "tursynbek2020/cifar-readings":  # a candidate may differ in its SGD alone
+        private = [v for v in variants if v.model == "dpsgd"]
+        assert len({key_of(v.spec) for v in private}) == len(private)
 
 
 def test_sgd_is_the_same_beside_every_variant():

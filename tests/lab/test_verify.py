@@ -337,13 +337,24 @@ def test_a_wrong_first_epoch_is_caught(lab, altered):
     assert recompute(result, lab).agrees is False
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_training_on_another_kind_of_device_is_not_repeated(lab, altered, kept):
+    result = altered(SGD, shift("history", 0.01, slice(0, 1)))
+    rewrite(result.record.folder / "manifest.json", lambda m: m.update(device_kind="cuda"))
+    if not kept:
+        forget_weights(result)
+    outcome = recompute(lab.lookup(SGD), lab)
+    assert outcome.agrees is (True if kept else None)
+    assert "random numbers on cuda, which cpu does not repeat" in outcome.method
+
+
 def test_an_attack_without_weights_cannot_be_checked(lab, altered):
     result = altered(FGSM)
     forget_weights(lab.lookup(SGD))
     outcome = recompute(result, lab)
     assert outcome.agrees is None
     assert str(outcome) == (
-        "cannot be checked: the weights of the attacked model are not kept here"
+        "cannot be checked: the weights of a model that it needs are not kept here"
     )
     assert result.record.checks == []
 

@@ -116,7 +116,10 @@ def models(
 
 
 def _accuracy(lab: "Lab", entry: "Entry") -> str:
-    record = lab.store.find("train", entry.key) or lab.store.find("stopped", entry.key)
+    from privrob.lab.spec import KINDS, Train
+
+    kinds = (kind for kind, of in KINDS.items() if issubclass(of, Train))
+    record = next(filter(None, (lab.store.find(kind, entry.key) for kind in kinds)), None)
     return f"{record.arrays['correct_test'].mean():.2%}" if record else "no record"
 
 
@@ -124,6 +127,7 @@ def _keep_all(lab: "Lab") -> Iterator[str]:
     """Copy the stored weights of every model of the zoo into it; a line on each."""
     from privrob import zoo
     from privrob.lab import registry
+    from privrob.lab.spec import Pretrained
 
     for name, train in registry.zoo_models():
         found = lab.lookup(train)
@@ -131,7 +135,8 @@ def _keep_all(lab: "Lab") -> Iterator[str]:
         if found is None or raw is None:
             yield f"{name}, seed {train.seed}: no {'weights' if found else 'result'} here"
             continue
-        facts: dict[str, Any] = {"network": train.model.name, "settings": train.model.settings}
+        model = train.kept if isinstance(train, Pretrained) else train.model
+        facts: dict[str, Any] = {"network": model.name, "settings": model.settings}
         zoo.keep(name, seed=train.seed, raw=raw, key=found.key, **facts)
         yield f"{name}, seed {train.seed}: kept"
 

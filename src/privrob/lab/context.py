@@ -10,7 +10,7 @@ from torch import Tensor
 from privrob import data
 from privrob.data import Dataset, Split
 from privrob.data.catalogue import EMBEDDED, known
-from privrob.lab.spec import Data, Halved, LeftOut, Spec
+from privrob.lab.spec import Data, Halved, HalvedTraining, LeftOut, Spec
 from privrob.lab.store import Store
 
 
@@ -20,22 +20,26 @@ def checksum_of(name: str) -> str:
 
 
 class Splits:
-    """The splits of data sets on one device, each read once."""
+    """The splits of data sets on one device, each read once but for halves."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._read: dict[Data, dict[str, Split]] = {}
+        self._dataset: Dataset | None = None  # the last one, which halves are cut from
 
     def get(self, wanted: Data, part: str) -> Split:
         """One part of a data set; ValueError where its contents are not the key's."""
-        if wanted not in self._read:
-            self._read[wanted] = self._load(wanted)
-        if part not in self._read[wanted]:
+        found = self._read.get(wanted) or self._load(wanted)
+        if not isinstance(wanted, Halved):  # of which there are many, and each is used once
+            self._read[wanted] = found
+        if part not in found:
             raise ValueError(f"{wanted.name} has no {part} split for this experiment")
-        return self._read[wanted][part]
+        return found[part]
 
     def _load(self, wanted: Data) -> dict[str, Split]:
-        dataset = data.load(wanted.name)
+        if self._dataset is None or self._dataset.name != wanted.name:
+            self._dataset = data.load(wanted.name)
+        dataset = self._dataset
         if dataset.checksum != checksum_of(wanted.name):
             raise ValueError(_other_contents(dataset))
         if isinstance(wanted, Halved):
@@ -52,7 +56,11 @@ class Splits:
 
 def _halved(dataset: Dataset, wanted: Halved) -> dict[str, Split]:
     """The half that is trained on, as 'train', and the rest."""
-    whole = [dataset.splits[part] for part in ("train", "test")]
+    if isinstance(wanted, HalvedTraining):
+        train = dataset.train
+        whole = [train.first(wanted.train or len(train))]
+    else:
+        whole = [dataset.train, dataset.test]
     x, y = torch.cat([s.x for s in whole]), torch.cat([s.y for s in whole])
     inside = torch.from_numpy(
         data.halves(y.numpy(), models=wanted.models, seed=wanted.draw)[wanted.half]
@@ -82,6 +90,10 @@ def _other_contents(dataset: Dataset) -> str:
     return f"{what}this experiment names; put the published file in place of {place}"
 
 
+# Seconds between the checkpoints of a unit, at least. On a GPU an epoch may take less than one.
+PAUSE = {"cuda": 20.0}
+
+
 @dataclass
 class Context:
     """One unit's view. `seconds` counts what interrupted runs spent on it before, too."""
@@ -93,9 +105,10 @@ class Context:
     splits: Splits
     listener: Callable[[Spec, int, int], None]
     begun: float = field(init=False)
+    kept: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.begun = time.monotonic()
+        self.begun = self.kept = time.monotonic()
 
     @property
     def device(self) -> torch.device:
@@ -122,5 +135,8 @@ class Context:
     def checkpoint(
         self, done: int, weights: Mapping[str, Tensor], history: Sequence[float]
     ) -> None:
+        if time.monotonic() - self.kept < PAUSE.get(self.device.type, 0.0):
+            return
+        self.kept = time.monotonic()
         state = {"done": done, "history": list(history), "seconds": self.seconds}
         self.store.checkpoint(self.key, weights, state | {"fingerprint": self.code})

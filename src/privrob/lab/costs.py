@@ -13,16 +13,19 @@ from privrob.lab.spec import (
     Dual,
     Early,
     Fgsm,
+    Head,
     Interval,
     Logits,
     Masking,
     Membership,
+    Model,
     Pgd,
     Regularised,
     Section,
     Sgd,
     Spec,
     Steps,
+    StoppedHead,
     Trades,
     Train,
     Training,
@@ -41,7 +44,12 @@ _UPDATE = {
     "yale_vgg": 4.5e-3,
     "fashion_vgg": 0.1,
     "wide_resnet": 0.4,
+    "cifar_cnn": 8e-4,
+    "cifar100_cnn": 8e-4,
+    "digits_head_cnn": 5e-4,
 }
+_HEAD = 0.2  # of an update of the whole network: layers behind frozen ones, whose outputs are kept
+_STOPPED = 0.1  # of the epochs: what a head takes to be as accurate as a private one
 _REGULARISED = 1.7  # members and reference forward, members once more with a gradient
 _EXACT = 200  # forward passes that exact l1 norms of a small net take, about
 _CORRUPTING = 4e-4  # one corruption of one image, and looking at it
@@ -62,13 +70,22 @@ def _seconds(spec: Train, images: int) -> float:
     """Of one training."""
     t, width = spec.training, spec.model.width
     if isinstance(t, Defended):
-        plain = _UPDATE[spec.model.name.removesuffix("_dual")] * width**2
+        plain = _update(spec.model)
         updates = t.stop if isinstance(t, Early) else t.updates
         beside = _REGULARISED if isinstance(t, Regularised) else 0.0
         return updates * t.batch_size * plain * (_passes(t.defence) + beside)
     assert isinstance(t, Sgd)
     more = _DPSGD / _SGD if isinstance(t, DpSgd) else 1.0
+    if isinstance(spec, Head):
+        more = _HEAD * more + (1 / 3 if spec.augment else 0.0)  # a new view goes forward
+        more *= _STOPPED if isinstance(spec, StoppedHead) else 1.0
     return t.epochs * images * _UPDATE[spec.model.name] * more * width
+
+
+def _update(model: Model) -> float:
+    """Seconds an image of an update without a defence; variants of a network cost the same."""
+    name = next(n for n in sorted(_UPDATE, key=len, reverse=True) if model.name.startswith(n))
+    return _UPDATE[name] * model.width**2
 
 
 def _passes(defence: Defence) -> float:
@@ -89,8 +106,7 @@ def _passes(defence: Defence) -> float:
 
 def _scored(spec: Membership) -> float:
     """Seconds for the scores of one image, member or not."""
-    model = spec.train.model
-    return (spec.steps + 2) * _UPDATE[model.name.removesuffix("_dual")] * model.width**2
+    return (spec.steps + 2) * _update(spec.train.model)
 
 
 def _per_image(spec: Spec) -> float:

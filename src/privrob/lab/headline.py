@@ -72,6 +72,9 @@ def _membership(arrays: Arrays) -> str:
 _WORDS: dict[str, Callable[[Arrays], str]] = {
     "train": _clean,
     "stopped": _clean,
+    "pretrained": _clean,
+    "head": _clean,
+    "stoppedhead": _clean,
     "fgsm": _attacked,
     "pgd": _attacked,
     "logits": _logits,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from privrob.lab import questions, song2019, song_experiments
+from privrob.lab import cifar, cifar_experiments, questions, song2019, song_experiments
 from privrob.lab.experiment import Experiment, Family, Models, Variant
 from privrob.lab.spec import Spec, Train, known, plain
 from privrob.lab.trainings import (
@@ -103,7 +103,8 @@ def controls(profile: str, seed: int | None) -> Models:
 
 def zoo_models() -> Base:
     """Zoo name and model of all whose weights are kept: the base pair in every seed, Table 2's
-    models, those whose plateau is looked into, the control and song2019's seven in one.
+    models, those whose plateau is looked into, the control, CIFAR-10's frozen features and settled
+    pair and song2019's seven in one.
     """
     for model, train in _paper(None):
         suffix = "" if train.reading == "literal" else f"-{train.reading}"
@@ -113,6 +114,8 @@ def zoo_models() -> Base:
         yield f"{_PAPER}/dpsgd-matched-{name}", swept(m, seed=LIVE_SEED)["dpsgd"]
     for model, train in control(seed=LIVE_SEED).items():
         yield f"{_PAPER}/{model}-matched-control", train
+    for name, train in cifar.zoo_models().items():
+        yield f"{_PAPER}/{name}", train
     for name in song2019.NAMES:
         yield f"song2019/yale-{name}", song2019.yale(name, seed=LIVE_SEED)
 
@@ -187,6 +190,7 @@ _ALL = (
              questions.fgsm, swept_over(GRID, quick=())),
         )
     ),
+    *cifar_experiments.EXPERIMENTS,
     *song_experiments.EXPERIMENTS,
 )  # fmt: skip
 EXPERIMENTS: dict[str, Experiment] = {e.name: e for e in _ALL}

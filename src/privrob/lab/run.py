@@ -18,7 +18,7 @@ from privrob.lab import costs, tasks
 from privrob.lab import spec as specs
 from privrob.lab.context import Context, Splits, checksum_of
 from privrob.lab.fingerprint import choices, fingerprint
-from privrob.lab.spec import Data, Spec
+from privrob.lab.spec import Data, HalvedTraining, Spec
 from privrob.lab.store import Record, Store, StoreError
 from privrob.lab.surroundings import surroundings
 
@@ -257,4 +257,5 @@ _IMAGES = {
 def sizes(wanted: Data) -> tuple[int, int]:
     """(train, test) images of a data set, without reading it; for estimates alone."""
     full = _IMAGES.get(wanted.name, (50000, 10000))
-    return wanted.train or full[0], wanted.test or full[1]
+    train, test = wanted.train or full[0], wanted.test or full[1]
+    return (train // 2, train - train // 2) if isinstance(wanted, HalvedTraining) else (train, test)

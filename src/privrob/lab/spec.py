@@ -28,6 +28,7 @@ from privrob.lab.defence_spec import (
     Training,
     constant,
 )  # fmt: skip
+from privrob.lab.head_spec import HalvedTraining, Head, Pretrained, StoppedHead
 from privrob.lab.train_spec import (
     READINGS,
     SCALES,
@@ -45,8 +46,9 @@ from privrob.lab.train_spec import (
 __all__ = [
     "KINDS", "READINGS", "SCALES", "Abstract", "Adversarial", "Corrupted", "Curvature", "Data",
     "Defence", "Defended", "Distance", "Distributional", "DpSgd", "Dual", "Early", "Fgsm", "Halved",
-    "Interval", "LeftOut", "Logits", "Masking", "Membership", "Model", "Natural", "Pgd", "Ramp",
-    "Regularised", "Section", "Sgd", "Spec", "Steps", "Stopped", "Trades", "Train", "Training",
+    "HalvedTraining", "Head", "Interval", "LeftOut", "Logits", "Masking", "Membership", "Model",
+    "Natural", "Pgd", "Pretrained", "Ramp", "Regularised", "Section", "Sgd", "Spec", "Steps",
+    "Stopped", "StoppedHead", "Trades", "Train", "Training",
     "canonical", "constant", "digest", "kind", "known", "label", "plain", "require",
     "seed_for", "spec_digest", "upstream",
 ]  # fmt: skip
@@ -234,7 +236,7 @@ KINDS: dict[str, type] = {
     c.__name__.lower(): c
     for c in (
         Train, Stopped, Fgsm, Pgd, Logits, Distance, Curvature, Section, Steps, Masking, Corrupted,
-        Membership,
+        Membership, Pretrained, Head, StoppedHead,
     )
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Where and with what a result is computed: what its manifest says beside the numbers."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -15,10 +16,13 @@ LIBRARIES = ("torch", "numpy", "opacus", "privrob")
 
 
 def surroundings(on: torch.device) -> dict[str, Any]:
-    """Commit, versions, device, threads, peak memory of this process and the time: plain data."""
+    """Commit, versions, device, threads, peak memory of this process and the time: plain data.
+
+    Where there is no checkout, as in a container, $PRIVROB_COMMIT names the commit it was made of.
+    """
     peak = _peak_bytes(on)
     return {
-        "commit": _git("rev-parse", "HEAD"),
+        "commit": _git("rev-parse", "HEAD") or os.environ.get("PRIVROB_COMMIT", ""),
         "uncommitted": bool(_git("status", "--porcelain", "--", "src")),
         "versions": {name: version(name) for name in LIBRARIES}
         | {"python": platform.python_version()},

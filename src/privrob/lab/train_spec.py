@@ -48,6 +48,10 @@ class Halved(Data):
         super().__post_init__()
         whole = self.train is None and self.test is None
         require(whole, "halves are of all images: train and test must be None")
+        self.check_half()
+
+    def check_half(self) -> None:
+        """There is such a half."""
         good = 0 <= self.half < self.models
         require(good, f"half must lie in 0..{self.models - 1}, got {self.half}")
         require(self.draw >= 0, f"draw must be 0 or more, got {self.draw}")

@@ -1,23 +1,32 @@
 """The one epoch loop: batches of indices, a step that updates the model, a callback per epoch."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import islice
 from math import ceil
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from privrob import evaluate
-from privrob.data import Split
 from privrob.training.losses import Loss
 
 Step = Callable[[Tensor, Tensor], None]
 
 
+class Examples(Protocol):
+    """What is trained on: a `data.Split`, or features of one."""
+
+    @property
+    def y(self) -> Tensor: ...
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The examples at `index`, which lies on the device; nothing waits for it."""
+
+
 def fit(
     model: nn.Module,
-    split: Split,
+    split: Examples,
     *,
     step: Step,
     batches: Callable[[int], Iterable[Tensor]],
@@ -101,8 +110,9 @@ class ScheduledStep:
 
     Called as a `Step`. Update n of `updates`, from 0, is at progress n / `updates`, which `lr` and
     `loss` are given. `clip_grad_norm` bounds the norm of the whole gradient, None for no bound;
-    `zero_nan` sets NaN entries of the gradient to 0 before. Nothing waits for the device; ask
-    `require_finite` once an epoch.
+    `zero_nan` sets NaN entries of the gradient to 0 before. `constant` gives what `loss` takes from
+    a progress, so that a recorded update can be replayed while that stays; None if nobody knows.
+    Nothing waits for the device; ask `require_finite` once an epoch.
     """
 
     def __init__(
@@ -115,6 +125,7 @@ class ScheduledStep:
         updates: int,
         clip_grad_norm: float | None,
         zero_nan: bool,
+        constant: Callable[[float], Hashable] | None = None,
     ) -> None:
         if updates < 1:
             raise ValueError(f"updates must be at least 1, got {updates}")
@@ -122,13 +133,11 @@ class ScheduledStep:
             raise ValueError(f"clip_grad_norm must be above 0 or None, got {clip_grad_norm}")
         self.model, self.optimizer, self.lr, self.loss = model, optimizer, lr, loss
         self.updates, self.clip_grad_norm, self.zero_nan = updates, clip_grad_norm, zero_nan
-        self.done = 0
+        self.constant, self.done = constant, 0
         self._bad = torch.zeros((), dtype=torch.int64, device=evaluate.home(model)[0])
 
     def __call__(self, x: Tensor, y: Tensor) -> None:
-        if self.done >= self.updates:
-            raise ValueError(f"all {self.updates} updates are done")
-        progress = self.done / self.updates
+        progress = self._progress()
         rate = self.lr(progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -138,7 +147,32 @@ class ScheduledStep:
         self._bad += ~loss.detach().isfinite()
         self._condition()
         self.optimizer.step()
+        self.count()
+
+    def _progress(self) -> float:
+        if self.done >= self.updates:
+            raise ValueError(f"all {self.updates} updates are done")
+        return self.done / self.updates
+
+    def moment(self) -> Hashable:
+        """All that the next update depends on beside batch and weights; unlike any other's if
+        that is not known.
+        """
+        progress = self._progress()
+        return (self.lr(progress), self.constant(progress)) if self.constant else self.done
+
+    def count(self) -> None:
+        """One more update is done, here or by replaying one."""
         self.done += 1
+
+    def stay_on_device(self) -> None:
+        """Keep what the optimiser counts beside the weights, as a recorded update needs it."""
+        for group in self.optimizer.param_groups:
+            if "capturable" in group:  # Adam: its count of steps
+                group["capturable"] = self._bad.is_cuda
+        for parameter, kept in self.optimizer.state.items():
+            for name, value in kept.items():
+                kept[name] = value.to(parameter.device) if isinstance(value, Tensor) else value
 
     def _condition(self) -> None:
         """Clear and clip the gradients, as asked."""

@@ -38,6 +38,9 @@ __all__ = ["ATTACK_SLACK", "EXCUSED_SHARE", "METHODS", "Outcome", "margin", "rec
 METHODS: dict[str, Callable[[Result, Lab, int], Outcome]] = {
     "train": training.train,
     "stopped": training.stopped,
+    "pretrained": training.pretrained,
+    "head": training.train,
+    "stoppedhead": training.stopped,
     "fgsm": attacks.attack,
     "pgd": attacks.attack,
     **dict.fromkeys(

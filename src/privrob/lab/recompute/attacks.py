@@ -24,6 +24,8 @@ from privrob.lab.recompute.base import (
     margin,
     model_of,
     split,
+    upstream_of,
+    weights_of,
 )
 from privrob.lab.run import Lab, Result, sizes
 from privrob.lab.spec import Data, Fgsm, Halved, LeftOut, Membership, Pgd, Train
@@ -36,7 +38,7 @@ def attack(result: Result, lab: Lab, images: int) -> Outcome:
     """The same task on the slice; margins are taken for the images that differ alone."""
     spec, kind = result.spec, specs.kind(result.spec)
     assert not isinstance(spec, Train)
-    weights = _weights(spec.train, lab)
+    weights = weights_of(spec.train, lab)
     sliced: Any = replace(spec, data=cut(spec.data, images))
     test = split(lab, sliced.data)
     again = tasks.TASKS[kind](sliced, {"train": tasks.Output({}, weights)}, Alone(lab)).arrays
@@ -53,14 +55,6 @@ def attack(result: Result, lab: Lab, images: int) -> Outcome:
         excused[differ] = ~_any(far)
     method = f"{kind} on the first {len(test)} test images, from the kept weights"
     return judged(result, method, differ, excused)
-
-
-def _weights(model: Train, lab: Lab) -> dict[str, Tensor]:
-    found = lab.lookup(model)
-    weights = lab.store.weights(found.record) if found else None
-    if weights is None:
-        raise Unchecked("the weights of the attacked model are not kept here")
-    return weights
 
 
 def _any(masks: Masks) -> Array:
@@ -113,14 +107,9 @@ def probe(result: Result, lab: Lab, images: int) -> Outcome:
     """
     spec, kind = result.spec, specs.kind(result.spec)
     assert not isinstance(spec, Train)
-    models_of = {
-        name: tasks.Output({}, _weights(one, lab))
-        for name, one in specs.upstream(spec).items()
-        if isinstance(one, Train)
-    }
     sliced: Any = replace(spec, data=_sliced(spec, images))
     n = len(split(lab, sliced.data))
-    again = tasks.TASKS[kind](sliced, models_of, Alone(lab)).arrays
+    again = tasks.TASKS[kind](sliced, upstream_of(spec, lab), Alone(lab)).arrays
     differ = _any(
         {name: _apart(result.arrays[name][..., :n], again[name]) for name in PER_IMAGE[kind]}
     )

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from privrob import models
 from privrob.data import Split
+from privrob.lab import spec as specs
+from privrob.lab import tasks
 from privrob.lab.run import Lab, Result, sizes
-from privrob.lab.spec import Data, Train
+from privrob.lab.spec import Data, Spec, Train
 
 CLEAN_SLACK, ATTACK_SLACK = 1e-3, 0.1  # in logits
 EXCUSED_SHARE = 0.02  # of the images
@@ -66,6 +68,20 @@ def split(lab: Lab, wanted: Data) -> Split:
         return lab.split(wanted, "test")
     except ValueError as error:
         raise Unchecked(str(error)) from error
+
+
+def upstream_of(spec: Spec, lab: Lab) -> dict[str, tasks.Output]:
+    """What the spec's task needs, with weights; Unchecked where they are not kept here."""
+    models_of = {n: one for n, one in specs.upstream(spec).items() if isinstance(one, Train)}
+    return {name: tasks.Output({}, weights_of(one, lab)) for name, one in models_of.items()}
+
+
+def weights_of(model: Train, lab: Lab) -> dict[str, Tensor]:
+    found = lab.lookup(model)
+    weights = lab.store.weights(found.record) if found else None
+    if weights is None:
+        raise Unchecked("the weights of a model that it needs are not kept here")
+    return weights
 
 
 def model_of(spec: Train, weights: Mapping[str, Tensor], device: torch.device) -> nn.Module:

@@ -6,6 +6,8 @@ import numpy as np
 from torch import Tensor
 
 from privrob import evaluate
+from privrob.data import Split
+from privrob.lab import spec as specs
 from privrob.lab import tasks
 from privrob.lab.recompute.base import (
     CLEAN_SLACK,
@@ -19,9 +21,10 @@ from privrob.lab.recompute.base import (
     margin,
     model_of,
     split,
+    upstream_of,
 )
 from privrob.lab.run import Lab, Result
-from privrob.lab.spec import Train
+from privrob.lab.spec import Halved, Train
 
 
 def train(result: Result, lab: Lab, images: int) -> Outcome:
@@ -43,7 +46,7 @@ def _answers(result: Result, weights: Mapping[str, Tensor], lab: Lab, images: in
     """Log-odds and correctness of the kept model on the first test images."""
     spec = result.spec
     assert isinstance(spec, Train)
-    test = split(lab, cut(spec.data, images))
+    test = _test(spec, lab, images)
     g = evaluate.logits(model_of(spec, weights, lab.device), test.x)
     y = test.y.to(g.device)
     odds, n = result.arrays["log_odds_test"][: len(y)], len(y)
@@ -55,6 +58,19 @@ def _answers(result: Result, weights: Mapping[str, Tensor], lab: Lab, images: in
     return judged(result, method, far | flipped, excused)
 
 
+def _test(spec: Train, lab: Lab, images: int) -> Split:
+    """The first images of the 'test' part that the record has."""
+    if not isinstance(spec.data, Halved):
+        return split(lab, cut(spec.data, images))
+    rest = split(lab, spec.data)  # of a random half, not test images
+    return rest.first(min(images, len(rest)))
+
+
+def pretrained(result: Result, lab: Lab, images: int) -> Outcome:
+    """The first epoch of its training; the kept weights alone answer nothing."""
+    return _prefix(result, lab)
+
+
 def stopped(result: Result, lab: Lab, images: int) -> Outcome:
     """The kept model's answers; its training has no prefix that would say much."""
     weights = lab.store.weights(result.record)
@@ -64,11 +80,19 @@ def stopped(result: Result, lab: Lab, images: int) -> Outcome:
 
 
 def _prefix(result: Result, lab: Lab) -> Outcome:
-    """The accuracy after one epoch: the same within the slack."""
+    """The accuracy after one epoch: the same within the slack.
+
+    Unchecked for a training on another kind of device, which drew other random numbers.
+    """
+    here = lab.device.type
+    there = result.manifest.get("device_kind", here)
+    if there != here:
+        raise Unchecked(f"it drew its random numbers on {there}, which {here} does not repeat")
     context = Alone(lab)
-    assert isinstance(result.spec, Train)
+    spec = result.spec
+    assert isinstance(spec, Train)
     try:
-        tasks.TASKS["train"](result.spec, {}, context)
+        tasks.TASKS[specs.kind(spec)](spec, upstream_of(spec, lab), context)
     except Enough:
         pass
     except ValueError as error:

@@ -24,7 +24,7 @@ def early(spec: Train, model: nn.Module, size: int) -> Method:
     method = defended(replace(spec, training=_whole(t)), model, size)
     per_epoch = loop.updates_per_epoch(size, batch_size=t.batch_size)
     batches = loop.cut(method.batches, updates=t.stop, per_epoch=per_epoch)
-    return Method(method.step, batches, ceil(t.stop / per_epoch), method.scheduled)
+    return replace(method, batches=batches, epochs=ceil(t.stop / per_epoch))
 
 
 def regularised(spec: Train, model: nn.Module, size: int) -> Method:
@@ -50,7 +50,7 @@ def regularised(spec: Train, model: nn.Module, size: int) -> Method:
         method.scheduled, adversary=adversary, weight=t.weight, inner_steps=t.inner_steps
     )
     batches = partial(_beside, method=method, members=members, reference=t.reference, key=key)
-    return Method(step, batches, method.epochs, step)
+    return replace(method, step=step, batches=batches, scheduled=step)
 
 
 def _whole(t: Defended) -> Defended:

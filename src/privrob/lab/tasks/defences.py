@@ -1,6 +1,6 @@
 """song2019's defences as methods of training: a spec's schedules bound to the seven losses."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from math import ceil, inf
 from typing import Any
@@ -44,6 +44,7 @@ def defended(spec: Train, model: nn.Module, size: int) -> Method:
         updates=t.updates,
         clip_grad_norm=None if t.clip_grad_norm == inf else t.clip_grad_norm,
         zero_nan=t.zero_nan,
+        constant=lambda progress: _bindings(bound(progress * t.updates)),
     )
     per_epoch = loop.updates_per_epoch(size, batch_size=t.batch_size)
     batches = loop.cut(
@@ -51,7 +52,14 @@ def defended(spec: Train, model: nn.Module, size: int) -> Method:
         updates=t.updates,
         per_epoch=per_epoch,
     )
-    return Method(step, batches, ceil(t.updates / per_epoch), step)
+    return Method(step, batches, ceil(t.updates / per_epoch), step, (noise,))
+
+
+def _bindings(loss: losses.Loss) -> Hashable:
+    """A loss and the settings bound to it."""
+    if isinstance(loss, partial):
+        return loss.func, tuple(sorted(loss.keywords.items()))
+    return loss
 
 
 def _batches(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from privrob import evaluate
 from privrob.lab.spec import DpSgd, Sgd, Train, seed_for, spec_digest
 from privrob.lab.tasks.method import Method, shuffled
-from privrob.training import loop, losses, private
+from privrob.training import graphs, loop, losses, private
 
 
 def sgd(spec: Train, model: nn.Module, size: int) -> Method:
@@ -35,7 +35,8 @@ def dpsgd(spec: Train, model: nn.Module, size: int) -> Method:
         generator=noise,
     )
     batches = partial(_poisson, training=t, size=size, key=spec_digest(spec), noise=noise)
-    return Method(step, batches, t.epochs)
+    padded = graphs.room(expected=t.sample_rate * size)
+    return Method(step, batches, t.epochs, generators=(noise,), padded=padded)
 
 
 def _poisson(

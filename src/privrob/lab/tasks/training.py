@@ -11,7 +11,6 @@ from privrob.lab.spec import Stopped, Train
 from privrob.lab.tasks import countermeasures, defences, plain
 from privrob.lab.tasks.base import Arrays, Context, Output, _new_model, trained
 from privrob.lab.tasks.method import Method
-from privrob.training import loop
 
 
 def train(spec: Train, upstream: Mapping[str, Output], context: Context) -> Output:
@@ -33,15 +32,7 @@ def train(spec: Train, upstream: Mapping[str, Output], context: Context) -> Outp
         context.checkpoint(epoch, model.state_dict() | method.state(), history)
         context.progress(epoch, method.epochs)
 
-    loop.fit(
-        model,
-        parts["train"],
-        step=method.step,
-        batches=method.batches,
-        epochs=method.epochs,
-        on_epoch=on_epoch,
-        done=done,
-    )
+    method.fit(model, parts["train"], on_epoch=on_epoch, done=done)
     arrays = {"history": np.array(history)}
     for part, split in parts.items():
         arrays |= _scores(model, split, part)
