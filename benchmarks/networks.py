@@ -1,7 +1,6 @@
 """The networks that the subjects share, as the book has them and as one usually writes them."""
 
 from copy import deepcopy
-from itertools import pairwise
 
 import torch
 from torch import nn
@@ -31,9 +30,6 @@ def usual(model: nn.Module) -> nn.Module:
 
 
 def head(device: torch.device) -> nn.Module:
-    """The layers that tursynbek2020 trains on CIFAR-10, without biases, with fresh weights."""
-    sizes = (FEATURES, 500, 500, 10)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        layers = [nn.Linear(a, b, bias=False) for a, b in pairwise(sizes)]
-    return nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2]).to(device)
+    """The layers of tursynbek2020's CIFAR-10 network that stand on frozen features."""
+    model = models.build("cifar_cnn", seed=0, width=1.0, hidden=(500, 500), normalize=True)
+    return model.get_submodule("head").to(device)

@@ -67,15 +67,11 @@ def _grey() -> nn.Module:
 def _colour() -> nn.Module:
     """As CIFAR-10's network: channels normalised in front, windows of the maximum that overlap."""
     return nn.Sequential(
-        models.Normalize(_per_channel(0.49, 0.48, 0.45), _per_channel(0.2, 0.3, 0.4)),
+        models.NormalizeChannels((0.49, 0.48, 0.45), (0.2, 0.3, 0.4)),
         models.ChannelsLast(),
         nn.Conv2d(3, 6, 3), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Conv2d(6, 8, 3), nn.ReLU(),
         nn.Flatten(), nn.Linear(32, 4),
     )  # fmt: skip
-
-
-def _per_channel(*values: float) -> Tensor:
-    return torch.tensor(values).view(-1, 1, 1)
 
 
 def _train(build: Callable[[], nn.Module], channels: int) -> Tiny:

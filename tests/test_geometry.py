@@ -59,10 +59,10 @@ def test_the_factors_one_image_at_a_time(either):
 
 def test_each_channel_s_deviation_divides_its_derivatives():
     """Of logits W (x - mean) / std: the spectrum of (W / std)^T A (W / std), by hand."""
-    weight, std = torch.randn(3, 12, dtype=torch.float64), (0.2, 0.5, 2.0)
+    weight, std = torch.randn(3, 12, dtype=torch.float64), (0.25, 0.5, 2.0)
     layer = nn.Linear(12, 3).double()
     layer.weight.data = weight
-    front = models.Normalize(torch.zeros(3, 1, 1), torch.tensor(std).double().view(3, 1, 1))
+    front = models.NormalizeChannels((0.0, 0.0, 0.0), std)
     model = nn.Sequential(front, nn.Flatten(), layer)
     x = torch.rand(2, 3, 2, 2, dtype=torch.float64)
     found = geometry.curvature(model, x)

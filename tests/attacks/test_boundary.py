@@ -36,13 +36,13 @@ def test_a_wrong_label_lies_beyond_its_boundary():
 
 def test_distances_are_in_pixels_whatever_each_channel_is_divided_by():
     """One pixel of three channels, logits w . (x - mean) / std + b and 0."""
-    std = torch.tensor([0.2, 0.5, 2.0], dtype=torch.float64).view(3, 1, 1)
+    front = models.NormalizeChannels((0.0, 0.0, 0.0), (0.25, 0.5, 2.0))
     weight = torch.tensor([[1.0, -2.0, 3.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
     inner = linear(weight, torch.tensor([4.0, 0.0], dtype=torch.float64))
-    model = nn.Sequential(models.Normalize(torch.zeros(3, 1, 1), std), inner)
+    model = nn.Sequential(front, inner)
     x, y = torch.rand(5, 3, 1, 1, dtype=torch.float64), torch.zeros(5, dtype=torch.int64)
     margin = evaluate.logits(model, x)[:, 0]
-    slope = torch.tensor([1 / 0.2, 2 / 0.5, 3 / 2.0], dtype=torch.float64)
+    slope = torch.tensor([1 / 0.25, 2 / 0.5, 3 / 2.0], dtype=torch.float64)
     found = boundary.linearized_distances(model, x, y)
     torch.testing.assert_close(found.l2, margin / slope.square().sum().sqrt())
     torch.testing.assert_close(found.linf, margin / slope.sum())

@@ -90,9 +90,9 @@ def test_linear_model_moves_along_the_sign_of_the_weights():
 
 
 def test_eps_is_in_pixels_whatever_each_channel_is_divided_by():
-    std = torch.tensor([0.2, 0.5, 2.0], dtype=torch.float64).view(3, 1, 1)
+    front = models.NormalizeChannels((0.0, 0.0, 0.0), (0.25, 0.5, 2.0))
     weight = torch.randn(2, 12, dtype=torch.float64)
-    model = nn.Sequential(models.Normalize(torch.zeros(3, 1, 1), std), linear(weight))
+    model = nn.Sequential(front, linear(weight))
     x, y = torch.rand(5, 3, 2, 2, dtype=torch.float64), torch.tensor([0, 1, 0, 1, 1])
     away = (weight[1 - y] - weight[y]).sign().view_as(x)
     expected = (x + EPS * away).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""A lower bound on epsilon from an attack: what it finds, no more private training could let show.
+"""A lower bound on epsilon: what an attack finds, a training with a smaller one would not show.
 
 Training that is (epsilon, delta)-DP for one example added or removed keeps every test of one
 example's membership to TPR <= e^epsilon FPR + delta and TNR <= e^epsilon FNR + delta (Kairouz et
@@ -19,12 +19,14 @@ bounds from the same counts:
   apart from the other runs'. It asks delta small beside 1 / coins. This is the one to quote for
   many points a run, as with random halves; it rests on one binomial and is often the higher one.
 
-With the halves of `data.halves`: hold out one model of each pair, as the other has the same coins;
-take the scores from `lira.online_without_partner`, as the partner's memberships tell the target's;
-choose the operating point on the others. What then remains neglected: halves have a fixed size, so
-that the coins are not quite independent, and where one example is out another is in. Strictly that
-is one example exchanged, for which the same training may cost up to twice the epsilon; but which
-other example it was the attack does not know, so that we compare with add/remove.
+With the halves of `data.halves`: hold out one model of each pair, as the other has the same coins,
+and choose the operating point on the others, `chosen_on=np.arange(N) % 2 == 0`. Take the scores
+from `lira.online_without_partner`, as the partner's memberships tell the target's. Neglected then:
+models held out are each other's shadows, and the threshold has seen their partners. Halves have a
+fixed size: the coins are not quite independent, and where one example is out another is in.
+Strictly that is one example exchanged, for which the same training may cost up to twice the
+epsilon; but which other example it was the attack does not know, so that we compare with
+add/remove.
 """
 
 from dataclasses import dataclass
