@@ -1,4 +1,4 @@
-"""The network that the subjects share, as the book has it and as one usually writes it."""
+"""The networks that the subjects share, as the book has them and as one usually writes them."""
 
 from copy import deepcopy
 
@@ -6,6 +6,8 @@ import torch
 from torch import nn
 
 from privrob import models, zoo
+
+FEATURES = 1600  # of a CIFAR image, behind the frozen convolutions
 
 
 def ours(device: torch.device, *, width: float, dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -25,3 +27,9 @@ def usual(model: nn.Module) -> nn.Module:
     for i in [i for i, m in enumerate(layers) if isinstance(m, nn.MaxPool2d)]:
         layers[i : i + 2] = layers[i + 1], layers[i]
     return nn.Sequential(*layers).to(memory_format=torch.contiguous_format)
+
+
+def head(device: torch.device) -> nn.Module:
+    """The layers of tursynbek2020's CIFAR-10 network that stand on frozen features."""
+    model = models.build("cifar_cnn", seed=0, width=1.0, hidden=(500, 500), normalize=True)
+    return model.get_submodule("head").to(device)

@@ -362,13 +362,18 @@ def test_the_usual_network_is_ours_in_another_order():
 
 
 @pytest.mark.parametrize(
-    "name", ["dp_step", "fgsm_grid", "pgd", "corruptions", "bounds", "defences"]
+    "name", ["dp_step", "dp_head", "fgsm_grid", "pgd", "corruptions", "bounds", "defences"]
 )
 def test_in_every_subject_all_contestants_give_our_answer(name):
     pytest.importorskip("torchattacks")
     pytest.importorskip("foolbox")
     subject = benchmarks.load(name)
-    small = {"dp_step": {"batch": 4}, "fgsm_grid": {"batch": 8}, "pgd": {"batch": 8, "steps": 3}}
+    small = {
+        "dp_step": {"batch": 4},
+        "dp_head": {"batch": 4},
+        "fgsm_grid": {"batch": 8},
+        "pgd": {"batch": 8, "steps": 3},
+    }
     small |= {"corruptions": {"images": 3}, "bounds": {"batch": 4}}
     small |= {"defences": {"batch": 2, "width": 0.125}}
     settings = subject.SETTINGS | small[name]

@@ -7,12 +7,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from privrob import geometry
+from privrob import geometry, models
 
 
 def full_spectrum(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Eigenvalues of the input Hessian of the cross-entropy, largest first, by brute force."""
-    model = model.double().eval()
+    # vmap knows no memory order
+    layers = [m for m in model if not isinstance(m, models.ChannelsLast)]
+    model = nn.Sequential(*layers).double().eval()
 
     def loss(flat, label):
         return F.cross_entropy(model(flat.view(1, *x.shape[1:])), label[None])
@@ -23,8 +25,8 @@ def full_spectrum(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.T
     return torch.linalg.eigvalsh(torch.stack(rows)).flip(-1)
 
 
-def test_the_exact_spectrum_is_the_hessian_s(tiny):
-    model, x, y = tiny
+def test_the_exact_spectrum_is_the_hessian_s(either):
+    model, x, y = either
     x, y = x[:6], y[:6]
     slow = full_spectrum(model, x, y)
     fast = geometry.curvature(model, x).hessian
@@ -32,16 +34,16 @@ def test_the_exact_spectrum_is_the_hessian_s(tiny):
     assert slow[:, 4:].abs().max() < 1e-12  # rank K - 1 at most: nothing else is there
 
 
-def test_the_label_does_not_enter(tiny):
-    model, x, y = tiny
+def test_the_label_does_not_enter(either):
+    model, x, y = either
     other = (y[:3] + 1) % 4
     torch.testing.assert_close(
         full_spectrum(model, x[:3], y[:3]), full_spectrum(model, x[:3], other), atol=1e-12, rtol=0
     )
 
 
-def test_the_factors_one_image_at_a_time(tiny):
-    model, x, _ = tiny.to(torch.float64)
+def test_the_factors_one_image_at_a_time(either):
+    model, x, _ = either.to(torch.float64)
     found = geometry.curvature(model, x[:3])
     p = found.logits.softmax(1)
     for i in range(3):
@@ -53,6 +55,22 @@ def test_the_factors_one_image_at_a_time(tiny):
         j = j.flatten(1) - j.flatten(1).mean(0)
         values = torch.linalg.svdvals(j).square()
         torch.testing.assert_close(found.jacobian[i], values, atol=1e-10, rtol=1e-9)
+
+
+def test_each_channel_s_deviation_divides_its_derivatives():
+    """Of logits W (x - mean) / std: the spectrum of (W / std)^T A (W / std), by hand."""
+    weight, std = torch.randn(3, 12, dtype=torch.float64), (0.25, 0.5, 2.0)
+    layer = nn.Linear(12, 3).double()
+    layer.weight.data = weight
+    front = models.NormalizeChannels((0.0, 0.0, 0.0), std)
+    model = nn.Sequential(front, nn.Flatten(), layer)
+    x = torch.rand(2, 3, 2, 2, dtype=torch.float64)
+    found = geometry.curvature(model, x)
+    scaled = weight / torch.tensor(std).double().repeat_interleave(4)
+    p = model(x).softmax(1).detach()
+    a = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
+    slow = torch.linalg.eigvalsh(scaled.T @ a @ scaled).flip(-1)[:, :3]
+    torch.testing.assert_close(found.hessian, slow, rtol=1e-9, atol=1e-9)
 
 
 def test_a_common_shift_of_the_logits_is_not_curvature():
@@ -68,10 +86,11 @@ def test_a_common_shift_of_the_logits_is_not_curvature():
     assert found.hessian.abs().max() < 1e-20
 
 
-def test_lanczos_agrees_on_a_smooth_network():
+@pytest.mark.parametrize("shape", [(1, 3, 4), (3, 2, 2)])
+def test_lanczos_agrees_on_a_smooth_network(shape):
     torch.manual_seed(3)
     model = nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.Tanh(), nn.Linear(8, 3))
-    x, y = torch.rand(3, 1, 3, 4), torch.tensor([0, 1, 2])
+    x, y = torch.rand(3, *shape), torch.tensor([0, 1, 2])
     slow = full_spectrum(model, x, y)
     torch.testing.assert_close(
         geometry.lanczos(model, x, y, top=4), slow[:, :4], rtol=1e-8, atol=1e-12

@@ -31,6 +31,7 @@ CORE = {
     "membership": ("evaluate", "attacks", "bounds", "stats", "device"),
     "membership.threshold": (),
     "membership.lira": (),
+    "membership.audit": (),
     "membership.sensitivity": ("stats",),
     "geometry": ("evaluate", "attacks", "device", "jacobian", "models"),
 }
@@ -61,7 +62,7 @@ OUTSIDE = {
     "torchattacks": (),
     "pytest": (),
 }
-NUMPY_AND_SCIPY_ONLY = ("stats", "membership.threshold", "membership.lira")
+NUMPY_AND_SCIPY_ONLY = ("stats", "membership.threshold", "membership.lira", "membership.audit")
 
 
 def imported(source: str, module: str, *, package: bool = False) -> set[str]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from privrob import evaluate
+from privrob import evaluate, models
 from privrob.attacks import boundary
 
 
@@ -34,8 +34,27 @@ def test_a_wrong_label_lies_beyond_its_boundary():
     assert found.l2.item() == pytest.approx(-2.8 / 5)
 
 
-def test_the_jacobian_route_equals_one_gradient_at_a_time(tiny):
-    model, x, y = tiny.to(torch.float64)
+def test_distances_are_in_pixels_whatever_each_channel_is_divided_by():
+    """One pixel of three channels, logits w . (x - mean) / std + b and 0."""
+    front = models.NormalizeChannels((0.0, 0.0, 0.0), (0.25, 0.5, 2.0))
+    weight = torch.tensor([[1.0, -2.0, 3.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
+    inner = linear(weight, torch.tensor([4.0, 0.0], dtype=torch.float64))
+    model = nn.Sequential(front, inner)
+    x, y = torch.rand(5, 3, 1, 1, dtype=torch.float64), torch.zeros(5, dtype=torch.int64)
+    margin = evaluate.logits(model, x)[:, 0]
+    slope = torch.tensor([1 / 0.25, 2 / 0.5, 3 / 2.0], dtype=torch.float64)
+    found = boundary.linearized_distances(model, x, y)
+    torch.testing.assert_close(found.l2, margin / slope.square().sum().sqrt())
+    torch.testing.assert_close(found.linf, margin / slope.sum())
+    for norm, expected in (("l2", found.l2), ("linf", found.linf)):
+        walk = boundary.deepfool(model, x, y, norm=norm, steps=5, overshoot=0.0001)
+        order = 2 if norm == "l2" else float("inf")
+        moved = torch.linalg.vector_norm((walk.x_adv - x).flatten(1), ord=order, dim=1)
+        torch.testing.assert_close(moved, 1.0001 * expected)
+
+
+def test_the_jacobian_route_equals_one_gradient_at_a_time(either):
+    model, x, y = either.to(torch.float64)
     model.eval()
     slow = {"l2": [], "linf": []}
     for xi, yi in zip(x, y, strict=True):
@@ -56,8 +75,8 @@ def test_the_jacobian_route_equals_one_gradient_at_a_time(tiny):
         torch.testing.assert_close(getattr(found, norm), expected, rtol=1e-10, atol=1e-12)
 
 
-def test_linf_is_never_above_l2(tiny):
-    found = boundary.linearized_distances(*tiny)
+def test_linf_is_never_above_l2(either):
+    found = boundary.linearized_distances(*either)
     assert (found.linf.abs() <= found.l2.abs()).all()
     assert (found.linf.abs() < 0.9 * found.l2.abs()).any()
 
@@ -86,9 +105,9 @@ def test_deepfool_counts_wrong_and_unreachable_images():
 
 
 @pytest.mark.parametrize("norm", boundary.NORMS)
-def test_deepfool_is_as_short_as_foolbox_s(tiny, norm):
+def test_deepfool_is_as_short_as_foolbox_s(either, norm):
     foolbox = pytest.importorskip("foolbox")
-    model, x, y = tiny.to(torch.float64)
+    model, x, y = either.to(torch.float64)
     right = evaluate.logits(model, x).argmax(1) == y
     x, y = x[right], y[right]
     name = {"l2": "L2DeepFoolAttack", "linf": "LinfDeepFoolAttack"}[norm]
@@ -107,9 +126,9 @@ def test_deepfool_is_as_short_as_foolbox_s(tiny, norm):
     torch.testing.assert_close(*lengths, rtol=0.01, atol=1e-3)
 
 
-def test_deepfool_reaches_further_than_the_linearised_boundary_says(tiny):
+def test_deepfool_reaches_further_than_the_linearised_boundary_says(either):
     """It crosses: just before the last step the model was still right."""
-    model, x, y = tiny
+    model, x, y = either
     found = boundary.deepfool(model, x, y, norm="l2", steps=50, overshoot=0.02)
     crossed = found.steps > 0
     assert (evaluate.logits(model, found.x_adv, bounded=False).argmax(1) != y)[crossed].all()

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from privrob import attacks, evaluate
+from privrob import attacks, evaluate, models
 
 EPS, STEP = 0.1, 0.02
 DTYPES = [torch.float32, torch.float64]
@@ -39,9 +39,9 @@ def linear(weight: Tensor, bias: Tensor | None = None) -> nn.Module:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("eps", [0.02, 0.1, 0.3])
-def test_foolbox_agrees(tiny, dtype, eps):
+def test_foolbox_agrees(either, dtype, eps):
     foolbox = pytest.importorskip("foolbox")
-    model, x, y = tiny.to(dtype)
+    model, x, y = either.to(dtype)
     other = foolbox.PyTorchModel(model.eval(), bounds=(0, 1))
     ours = {
         foolbox.attacks.LinfFastGradientAttack(random_start=False): attacks.fgsm(
@@ -59,9 +59,9 @@ def test_foolbox_agrees(tiny, dtype, eps):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("eps", [0.02, 0.1, 0.3])
-def test_torchattacks_agrees(tiny, dtype, eps):
+def test_torchattacks_agrees(either, dtype, eps):
     torchattacks = pytest.importorskip("torchattacks")
-    model, x, y = tiny.to(dtype)
+    model, x, y = either.to(dtype)
     model.eval()
     fgsm = torchattacks.FGSM(model, eps=eps)(x, y)
     walk = torchattacks.PGD(model, eps=eps, alpha=STEP, steps=8, random_start=False)(x, y)
@@ -87,6 +87,17 @@ def test_linear_model_moves_along_the_sign_of_the_weights():
     torch.testing.assert_close(attacks.fgsm(model, x, y, eps=EPS, clip=None), x + EPS * away)
     back = attacks.fgsm(model, x, 1 - y, eps=EPS, targeted=True)
     torch.testing.assert_close(back, expected)
+
+
+def test_eps_is_in_pixels_whatever_each_channel_is_divided_by():
+    front = models.NormalizeChannels((0.0, 0.0, 0.0), (0.25, 0.5, 2.0))
+    weight = torch.randn(2, 12, dtype=torch.float64)
+    model = nn.Sequential(front, linear(weight))
+    x, y = torch.rand(5, 3, 2, 2, dtype=torch.float64), torch.tensor([0, 1, 0, 1, 1])
+    away = (weight[1 - y] - weight[y]).sign().view_as(x)
+    expected = (x + EPS * away).clamp(0, 1)
+    torch.testing.assert_close(attacks.fgsm(model, x, y, eps=EPS), expected)
+    torch.testing.assert_close(pgd(model, x, y), expected)
 
 
 def test_linear_model_falls_after_margin_over_step_times_l1_norm():
@@ -122,8 +133,8 @@ def plain_walk(model: nn.Module, x: Tensor, y: Tensor, eps: float, sign: int) ->
 
 @pytest.mark.parametrize("targeted", [False, True])
 @pytest.mark.parametrize("eps", [0.06, 0.2])
-def test_trace_and_steps_equal_the_plain_loop(tiny, eps, targeted):
-    model, x, y = tiny.to(torch.float64)
+def test_trace_and_steps_equal_the_plain_loop(either, eps, targeted):
+    model, x, y = either.to(torch.float64)
     y = (y + 1) % 4 if targeted else y
     first, last = [], []
     for image, label in zip(x.split(1), y.split(1), strict=True):
@@ -142,8 +153,8 @@ def test_trace_and_steps_equal_the_plain_loop(tiny, eps, targeted):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("targeted", [False, True])
-def test_trace_equals_pgd_at_each_snapshot(tiny, dtype, targeted):
-    model, x, y = tiny.to(dtype)
+def test_trace_equals_pgd_at_each_snapshot(either, dtype, targeted):
+    model, x, y = either.to(dtype)
     y = (y + 1) % 4 if targeted else y
     walk = {"eps": EPS, "step_size": STEP, "targeted": targeted}
     trace = attacks.pgd_trace(model, x, y, snapshots=(1, 3, 8), **walk)
@@ -155,8 +166,8 @@ def test_trace_equals_pgd_at_each_snapshot(tiny, dtype, targeted):
     assert torch.equal(steps, trace.first_success)
 
 
-def test_grid_is_fgsm_at_each_eps_and_one_step_of_pgd(tiny):
-    model, x, y = tiny
+def test_grid_is_fgsm_at_each_eps_and_one_step_of_pgd(either):
+    model, x, y = either
     grid = [0.0, 0.01, 0.1, 0.3]
     for eps, x_adv in zip(grid, attacks.fgsm_grid(model, x, y, eps=grid), strict=True):
         assert torch.equal(x_adv, attacks.fgsm(model, x, y, eps=eps))

@@ -122,6 +122,33 @@ def test_each_target_is_attacked_by_its_row():
     assert min(accuracies) > 0.7
 
 
+def test_a_partner_is_no_shadow_and_its_memberships_tell_nothing():
+    """Of 16 models in pairs 14 are shadows, 7 in and 7 out, whoever has the point."""
+    scores, members = world(16, 100_000, shift=0)
+    apart = lira.online_without_partner(scores, members, variance="pooled")
+    kept = [k for k in range(16) if k not in (2, 3)]
+    few = slow(scores[[2, *kept], :5], members[[2, *kept], :5], variance="pooled", with_in=True)
+    wide = lira.online_without_partner(scores[:, :5], members[:, :5], variance="pooled")
+    np.testing.assert_allclose(wide[2], few[0], rtol=1e-6, atol=1e-9)
+
+    def excess(found):
+        """Members beyond the half among the highest hundredth, in deviations of a fair coin."""
+        top = members[found >= np.quantile(found, 0.99)]
+        return (top.mean() - 0.5) / (0.5 / len(top) ** 0.5)
+
+    assert abs(excess(apart)) < 3
+    assert abs(excess(lira.online(scores, members, variance="pooled"))) > 4
+
+
+def test_without_partners_it_is_online():
+    scores, members = world(16, 30, shift=1)
+    members[::2, 0] = members[1::2, 0]  # one point that both of a pair hold, or lack
+    np.testing.assert_array_equal(
+        lira.online_without_partner(scores, members, variance="pooled"),
+        lira.online(scores, members, variance="pooled"),
+    )
+
+
 # -- refusals -----------------------------------------------------------------------------------
 
 
@@ -131,7 +158,7 @@ def changed(scores, value):
     return scores
 
 
-@pytest.mark.parametrize("attack", [lira.offline, lira.online])
+@pytest.mark.parametrize("attack", [lira.offline, lira.online, lira.online_without_partner])
 def test_bad_input_is_named(attack):
     scores, members = world(16, 10, shift=1)
     cases = {

@@ -40,15 +40,15 @@ _SAME = (
     "of the network: on our network torchattacks is as fast as we are, as the table below shows."
 )
 _NOISE = (
-    "There is noise to draw for every weight, one number after the other on a CPU, and few images "
-    "to divide that by; the clipped sum alone costs little more than the plain update."
+    "The noise: at every update a normal number for each weight, which PyTorch draws on a CPU one "
+    "after another. Clipping costs no more than the plain step: the table below has both apart."
 )
 GOALS = (
     Goal("dp_step", _OURS, "SGD, usual network", 1.0),
     Goal("dp_step", _OURS, "SGD, our network", 1.4),
     Goal("dp_step", _OURS, "opacus hooks", 0.12),
     Goal("dp_step", _OURS, "opacus ghost", 0.45),
-    Goal("head_step", "DP-SGD on features", "SGD on features", 1.3, _NOISE),
+    Goal("dp_head", _OURS, "SGD", 1.3, _NOISE),
     Goal("fgsm_grid", "FGSM grid", "torchattacks", 0.25),
     Goal("pgd", "PGD-40", "torchattacks", 0.65, _SAME),
     Goal("pgd", _DROP, "torchattacks", 0.35),

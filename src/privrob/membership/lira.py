@@ -19,7 +19,7 @@ that are not finite, and for a point that has too few shadows: each needed side 
 with a variance per point two. `data.halves` deals memberships that always have enough.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -51,8 +51,30 @@ def offline(scores: ArrayLike, members: ArrayLike, *, variance: Variance) -> Flo
 def online(scores: ArrayLike, members: ArrayLike, *, variance: Variance) -> Floats:
     """log p(score | in) - log p(score | out): the likelihood ratio."""
     s, held = _checked(scores, members, variance)
+    return _ratios(s, held, _targets(len(s)), variance)
+
+
+def online_without_partner(scores: ArrayLike, members: ArrayLike, *, variance: Variance) -> Floats:
+    """`online`, where no model is a shadow of one whose members it lacks and whose others it has.
+
+    For an audit, where the scores must know nothing of the target's members but from the target.
+    `data.halves` deals pairs: with the partner among the shadows, those that have a point are one
+    fewer where the target has it, and the ratio feels their number.
+    """
+    s, held = _checked(scores, members, variance)
+    strangers = (
+        (target, others[(held[others] == held[target]).any(axis=1)])
+        for target, others in _targets(len(s))
+    )
+    return _ratios(s, held, strangers, variance)
+
+
+def _ratios(
+    s: Floats, held: Mask, shadows: Iterable[tuple[int, NDArray[np.int64]]], variance: Variance
+) -> Floats:
+    """The likelihood ratios of each target by its shadows."""
     result = np.empty_like(s)
-    for target, others in _targets(len(s)):
+    for target, others in shadows:
         inside = _normal(s[others], held[others], variance)
         outside = _normal(s[others], ~held[others], variance)
         result[target] = stats.norm.logpdf(s[target], *inside)
