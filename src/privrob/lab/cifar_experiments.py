@@ -36,7 +36,8 @@ PGD_EPS, PGD_STEPS = (1 / 255, 2 / 255, 4 / 255, 8 / 255), (20, 40)
 PGD_STEP_SIZE = 1 / 510  # twenty steps travel beyond the largest eps
 MASKING_EPS = (2 / 255, 8 / 255)
 MEMBERSHIP_EPS, MEMBERSHIP_STEPS = 8 / 255, 20  # song2019's on CIFAR-10
-CURVATURE_IMAGES = MASKING_IMAGES = 1000  # the paper: 100 random ones
+CURVATURE_IMAGES = MASKING_IMAGES = PGD_IMAGES = 1000  # curvature in the paper: 100 random ones
+MEMBERS = 10000  # the first training images, as many as there are test images
 LIVE_IMAGES = {"fgsm": 1000, "pgd": 200, "distance": 200, "curvature": 100, "logits": 1000}
 QUICK_IMAGES = {"fgsm": 1000, "pgd": 200, "distance": 500, "curvature": 200, "logits": 1000}
 QUICK_EPS = 6  # drawn digits are easier: radii are so many times as large
@@ -74,7 +75,7 @@ def pgd(train: Train, profile: str) -> Asked:
     (step_size,) = _radii((PGD_STEP_SIZE,), profile)
     spec = Pgd(
         train=train,
-        data=_images(train, profile, "pgd"),
+        data=_images(train, profile, "pgd", paper=PGD_IMAGES),
         eps=_radii(PGD_EPS, profile),
         step_size=step_size,
         steps=PGD_STEPS,
@@ -120,9 +121,11 @@ def masking(train: Train, profile: str) -> Asked:
 
 
 def membership(train: Train, profile: str) -> Asked:
-    """song2019's scores of all training and test images."""
+    """song2019's scores of the first training images and of as many test images."""
     quick = profile == "quick"
-    data = Data(name=train.data.name, train=1000, test=1000) if quick else train.data
+    data = Data(
+        name=train.data.name, train=1000 if quick else MEMBERS, test=1000 if quick else None
+    )
     (eps,) = _radii((MEMBERSHIP_EPS,), profile)
     steps = 5 if quick else MEMBERSHIP_STEPS
     return [("", Membership(train=train, data=data, eps=eps, steps=steps, verifier=""))]
@@ -185,11 +188,11 @@ def only(model: str, family: Family) -> Family:
 
 
 def on_halves(profile: str, seed: int | None) -> Models:
-    """The settled pair on each of several random halves, of one seed at full scale."""
+    """A pair on each of several random halves, of one seed at full scale."""
     if profile == "live" or (profile == "paper" and seed not in (None, LIVE_SEED)):
         return
     quick = profile == "quick"
-    two = cifar.quick_pair(seed=seed or 0) if quick else cifar.settled(seed=LIVE_SEED)
+    two = cifar.quick_pair(seed=seed or 0) if quick else cifar.unaugmented(seed=LIVE_SEED)
     cut = cifar.quick_half if quick else partial(cifar.half, images=cifar.IMAGES)
     for model, train in two.items():
         yield from ((f"half {k}", model, cut(train, k)) for k in range(cifar.HALVES))

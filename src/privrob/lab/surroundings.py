@@ -18,11 +18,11 @@ LIBRARIES = ("torch", "numpy", "opacus", "privrob")
 def surroundings(on: torch.device) -> dict[str, Any]:
     """Commit, versions, device, threads, peak memory of this process and the time: plain data.
 
-    Where there is no checkout, as in a container, $PRIVROB_COMMIT names the commit it was made of.
+    $PRIVROB_COMMIT names the commit where there is no checkout, as in a container, or another one.
     """
     peak = _peak_bytes(on)
     return {
-        "commit": _git("rev-parse", "HEAD") or os.environ.get("PRIVROB_COMMIT", ""),
+        "commit": os.environ.get("PRIVROB_COMMIT") or _git("rev-parse", "HEAD"),
         "uncommitted": bool(_git("status", "--porcelain", "--", "src")),
         "versions": {name: version(name) for name in LIBRARIES}
         | {"python": platform.python_version()},
