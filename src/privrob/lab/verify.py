@@ -4,15 +4,15 @@ This looks at bytes alone; whether today's code still gives the same numbers is 
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from privrob import paths, zoo
+from privrob import models_cifar, paths, zoo
 from privrob.lab import spec as specs
-from privrob.lab.spec import Train
+from privrob.lab.spec import Pretrained, Train
 from privrob.lab.store import (
     ARRAYS,
     CHECKS,
@@ -181,21 +181,31 @@ def _canonical(index: Path) -> bytes:
     return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
 
 
+def _kept(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The network whose weights a training leaves: without its head where features are learnt."""
+    model = dict(spec["model"])
+    if spec["type"] == Pretrained.__name__:
+        model |= {"name": models_cifar.FEATURES[model["name"]], "hidden": []}
+    return model
+
+
 def _require_record(entry: zoo.Entry, store: Store) -> None:
     """The index has no checksum of its own: every field must be what the entry's result says."""
     who = f"the entry {entry.name!r}, seed {entry.seed}"
-    record = _intact(store, "train", entry.key) or _intact(store, "stopped", entry.key)
+    kinds = (kind for kind, of in specs.KINDS.items() if issubclass(of, Train))
+    record = next(filter(None, (_intact(store, kind, entry.key) for kind in kinds)), None)
     if record is None:
         raise StoreError(f"{who} is of result {entry.key}, which is not here; restore it")
     file, spec = record.manifest["files"].get(WEIGHTS, {}), record.manifest["spec"]
+    model = _kept(spec)
     told = {
         "file": (entry.file, f"{entry.name}-seed{entry.seed}.safetensors"),
         "seed": (entry.seed, spec["seed"]),
         "bytes": (entry.bytes, file.get("bytes")),
         "sha256": (entry.sha256, file.get("sha256")),
-        "network": (entry.network, spec["model"]["name"]),
+        "network": (entry.network, model["name"]),
     }
-    told |= {n: (_plain(value), spec["model"].get(n)) for n, value in entry.settings.items()}
+    told |= {n: (_plain(value), model.get(n)) for n, value in entry.settings.items()}
     for name, (here, there) in told.items():
         if here != there:
             raise StoreError(f"{who} has {name} {here}, and its result {there}; restore it")
