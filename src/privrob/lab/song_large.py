@@ -188,5 +188,5 @@ def fashion_reduced(name: str, *, seed: int) -> Train:
 
 
 def cifar_reduced(name: str, *, seed: int) -> Train:
-    """Natural or PGD training on 5000 images of CIFAR-10, widening factor 1 for 10."""
-    return reduced(cifar(name, seed=seed), images=5000, width=0.1, updates=2000)
+    """Natural or PGD training on 2000 images of CIFAR-10, widening factor 1 for 10."""
+    return reduced(cifar(name, seed=seed), images=2000, width=0.1, updates=600)
