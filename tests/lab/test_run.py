@@ -13,7 +13,7 @@ from privrob import data
 from privrob.lab import run, tasks
 from privrob.lab.run import Lab, graph, key_of, open_store
 from privrob.lab.spec import Data
-from privrob.lab.store import Store, StoreError
+from privrob.lab.store import Store, StoreError, WeightsError
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +101,18 @@ def test_missing_weights_are_explained(lab, stubs):
     (record.folder / "weights.safetensors").unlink()
     with pytest.raises(StoreError, match="its weights are not kept here.*delete the folder"):
         lab.get(FGSM)
+
+
+def test_missing_weights_stop_nothing_else(lab, stubs):
+    other = replace(SGD, seed=SGD.seed + 1)
+    record = lab.get(SGD).record
+    (record.folder / "weights.safetensors").unlink()
+    stubs.clear()
+    results = lab.run([FGSM, replace(FGSM, train=other)])
+    assert [next(results).spec, next(results).spec] == [other, replace(FGSM, train=other)]
+    with pytest.raises(WeightsError, match=f"^{record.folder}: its weights are not kept here"):
+        next(results)
+    assert stubs == [other, replace(FGSM, train=other)]
 
 
 def test_an_unwritable_store_fails_before_any_work(tmp_path, stubs):

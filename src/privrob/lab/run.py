@@ -19,7 +19,7 @@ from privrob.lab import spec as specs
 from privrob.lab.context import Context, Splits, checksum_of
 from privrob.lab.fingerprint import choices, fingerprint
 from privrob.lab.spec import Data, HalvedTraining, Spec
-from privrob.lab.store import Record, Store, StoreError
+from privrob.lab.store import Record, Store, WeightsError
 from privrob.lab.surroundings import surroundings
 
 PROFILES = ("quick", "paper")
@@ -176,17 +176,22 @@ class Lab:
         """Compute what is missing and yield each new result.
 
         Units that another process is computing are left to it. With a budget, no unit is begun
-        after it is spent.
+        after it is spent. WeightsError, when all else is done, for units that need a model whose
+        weights are not kept here.
         """
         started = time.monotonic()
-        pending = graph(wanted, there=self.has)
+        pending, lost = graph(wanted, there=self.has), dict[str, WeightsError]()
         while pending:
             waiting = []
             for spec in pending:
                 spent = (time.monotonic() - started) / 60
                 if budget_minutes is not None and spent >= budget_minutes:
                     return
-                result = self._try(spec)
+                try:
+                    result = self._try(spec, lost)
+                except WeightsError as error:
+                    lost[key_of(spec)] = error
+                    continue
                 if result is None:
                     waiting.append(spec)
                 else:
@@ -194,10 +199,19 @@ class Lab:
             if len(waiting) == len(pending):
                 time.sleep(1)  # everything left is in another process's hands
             pending = waiting
+        if lost:
+            raise WeightsError("\n".join(dict.fromkeys(str(error) for error in lost.values())))
 
-    def _try(self, spec: Spec) -> Result | None:
-        """Compute one unit; None where its upstream is missing or another process has it."""
-        upstream = {name: self.lookup(s) for name, s in specs.upstream(spec).items()}
+    def _try(self, spec: Spec, lost: Mapping[str, WeightsError]) -> Result | None:
+        """Compute one unit; None where its upstream is missing or another process has it.
+
+        WeightsError where its upstream is among the lost ones, or has no weights here.
+        """
+        needed = specs.upstream(spec)
+        for key in (key_of(s) for s in needed.values()):
+            if key in lost:
+                raise lost[key]
+        upstream = {name: self.lookup(s) for name, s in needed.items()}
         if None in upstream.values():
             return None
         with self.store.claim(key_of(spec)) as mine:
@@ -230,7 +244,7 @@ class Lab:
         """A stored result as a task wants it, with weights."""
         weights = self.store.weights(result.record)
         if weights is None:
-            raise StoreError(
+            raise WeightsError(
                 f"{result.record.folder}: its weights are not kept here, and something else needs "
                 "them; delete the folder and run again to train the model anew"
             )

@@ -34,6 +34,10 @@ class StoreError(RuntimeError):
     """A record that cannot be used, or a folder that cannot be written; names the file."""
 
 
+class WeightsError(StoreError):
+    """The weights of a result that is there are not; says which, and what to do."""
+
+
 @dataclass(frozen=True)
 class Record:
     """One stored result: where it lies and what its manifest says; arrays load on demand."""
