@@ -184,9 +184,9 @@ def reduced(full: Train, *, images: int, width: float, updates: int) -> Train:
 
 def fashion_reduced(name: str, *, seed: int) -> Train:
     """Natural or PGD training on 10,000 images of Fashion-MNIST at a sixteenth of the width."""
-    return reduced(fashion(name, seed=seed), images=10000, width=1 / 16, updates=8000)
+    return reduced(fashion(name, seed=seed), images=10000, width=1 / 16, updates=4000)
 
 
 def cifar_reduced(name: str, *, seed: int) -> Train:
-    """Natural or PGD training on 2000 images of CIFAR-10, widening factor 1 for 10."""
-    return reduced(cifar(name, seed=seed), images=2000, width=0.1, updates=600)
+    """Natural or PGD training on 1000 images of CIFAR-10, widening factor 1 for 10."""
+    return reduced(cifar(name, seed=seed), images=1000, width=0.1, updates=300)
