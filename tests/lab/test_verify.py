@@ -13,10 +13,11 @@ from privrob.data import MissingDataError
 from privrob.lab import recompute as module
 from privrob.lab import run, tasks
 from privrob.lab import spec as specs
-from privrob.lab.recompute import recompute
+from privrob.lab.recompute import against, recompute
 from privrob.lab.run import Lab, Result, key_of
 from privrob.lab.spec import Data
 from privrob.lab.store import Store, json_text
+from privrob.lab.surroundings import surroundings
 from privrob.lab.verify import verify_all
 
 
@@ -337,15 +338,39 @@ def test_a_wrong_first_epoch_is_caught(lab, altered):
     assert recompute(result, lab).agrees is False
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_a_training_on_another_kind_of_device_is_not_repeated(lab, altered, kept):
+@pytest.fixture
+def elsewhere(altered):
+    """A training that another processor is said to have computed, with another first epoch."""
     result = altered(SGD, shift("history", 0.01, slice(0, 1)))
-    rewrite(result.record.folder / "manifest.json", lambda m: m.update(device_kind="cuda"))
-    if not kept:
-        forget_weights(result)
+    forget_weights(result)
+
+    def told(**changes):
+        path = result.record.folder / "manifest.json"
+        rewrite(path, lambda m: m.update({"device": "another", **changes}))
+
+    told()
+    return told
+
+
+@pytest.mark.parametrize(("there", "agrees"), [(0.0, True), (0.1, False)])
+def test_of_another_processor_both_codes_run(lab, elsewhere, computed, monkeypatch, there, agrees):
+    right = float(computed[1][SGD].arrays["history"][0])
+    monkeypatch.setattr(against, "first_epoch", lambda result, lab: right + there)
     outcome = recompute(lab.lookup(SGD), lab)
-    assert outcome.agrees is (True if kept else None)
-    assert "random numbers on cuda, which cpu does not repeat" in outcome.method
+    assert outcome.agrees is agrees
+    assert "from the record's own code on this processor (another computed it)" in outcome.method
+
+
+def test_code_that_cannot_run_decides_nothing(lab, elsewhere):
+    elsewhere(uncommitted=True)
+    assert "by code that was not committed" in str(recompute(lab.lookup(SGD), lab))
+    elsewhere(uncommitted=False, commit="0" * 40)
+    assert "commit 0000000000 is not in this repository" in str(recompute(lab.lookup(SGD), lab))
+    head = surroundings(lab.device)["commit"]
+    elsewhere(commit=head)  # whose registry does not know the tests' own training
+    found = str(recompute(lab.lookup(SGD), lab))
+    assert f"the code of commit {head[:10]} does not run here: StopIteration" in found
+    assert lab.lookup(SGD).record.checks == []
 
 
 def test_an_attack_without_weights_cannot_be_checked(lab, altered):
