@@ -36,8 +36,10 @@ PGD_EPS, PGD_STEPS = (1 / 255, 2 / 255, 4 / 255, 8 / 255), (20, 40)
 PGD_STEP_SIZE = 1 / 510  # twenty steps travel beyond the largest eps
 MASKING_EPS = (2 / 255, 8 / 255)
 MEMBERSHIP_EPS, MEMBERSHIP_STEPS = 8 / 255, 20  # song2019's on CIFAR-10
-CURVATURE_IMAGES = MASKING_IMAGES = PGD_IMAGES = 1000  # curvature in the paper: 100 random ones
-MEMBERS = 10000  # the first training images, as many as there are test images
+# Of the test images, as many as two cores can take; in the paper distances are of all and curvature
+# of 100. Members are the first training images, and as many test images stand beside them.
+FGSM_IMAGES = DISTANCE_IMAGES = MEMBERS = 2000
+CURVATURE_IMAGES, PGD_IMAGES, MASKING_IMAGES = 1000, 500, 200
 LIVE_IMAGES = {"fgsm": 1000, "pgd": 200, "distance": 200, "curvature": 100, "logits": 1000}
 QUICK_IMAGES = {"fgsm": 1000, "pgd": 200, "distance": 500, "curvature": 200, "logits": 1000}
 QUICK_EPS = 6  # drawn digits are easier: radii are so many times as large
@@ -66,7 +68,7 @@ def _radii(eps: tuple[float, ...], profile: str) -> tuple[float, ...]:
 
 def fgsm(train: Train, profile: str) -> Asked:
     """At every eps of the grid."""
-    data = _images(train, profile, "fgsm")
+    data = _images(train, profile, "fgsm", paper=FGSM_IMAGES)
     return [("", Fgsm(train=train, data=data, eps=_radii(FGSM_EPS, profile)))]
 
 
@@ -85,7 +87,7 @@ def pgd(train: Train, profile: str) -> Asked:
 
 def distance(train: Train, profile: str) -> Asked:
     """Linearised and by DeepFool."""
-    data = _images(train, profile, "distance")
+    data = _images(train, profile, "distance", paper=DISTANCE_IMAGES)
     return [("", Distance(train=train, data=data, steps=DEEPFOOL_STEPS, overshoot=OVERSHOOT))]
 
 
