@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from privrob.lab import measures, registry, trainings
-from privrob.lab.measures import MEASURES, Target, membership, settled
+from privrob.lab import measures, registry
+from privrob.lab.measures import MEASURES, Settlement, Target, membership, settled
 from privrob.lab.tasks import probes
 from privrob.stats import Interval
 
