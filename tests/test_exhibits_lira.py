@@ -265,7 +265,7 @@ def test_accuracies_are_means_over_the_models(two):
 
 def test_figures_say_what_they_show(two):
     shown = lira.show_reached(two)
-    assert f"four attacks on {N} models of each kind" in shown.text
+    assert f"4 attacks on {N} models of each kind" in shown.text
     assert "over the pairs of targets" in shown.text
     roc = lira.show_roc(two, "benign")
     scores = world(shift=2.0)

@@ -15,7 +15,6 @@ from privrob.lab import (
     questions,
     registry,
     statements,
-    trainings,
     verdict_bars,
     verdicts,
 )
@@ -615,17 +614,6 @@ def test_what_stands_beside_the_claims(store):
     ever = claims.beside(store, of="pgd_accuracy", measure="pgd_ever_fooled_accuracy")
     [found] = ever["tursynbek2020/table1/eps0.1-steps40/sgd"]
     assert found.value == pytest.approx(80.44)
-
-
-def test_the_reading_is_settled_by_the_runs_of_the_selection_seed(store):
-    variants = registry.experiment("tursynbek2020/readings").variants("paper")
-    reaching = trainings.MATCHED
-    for v in variants:
-        percent = {"sgd": 99.1, "dpsgd": 96.2 if v.note == reaching else 92.8}[v.model]
-        save(store, v.spec, {"correct_test": right(percent)})
-    found = claims.settlement(store)
-    assert (found.choice, found.open, found.disagreement) == (reaching, [], "")
-    assert found.candidates[0].accuracies == pytest.approx({"sgd": 99.1, "dpsgd": 92.8})
 
 
 def test_papers_are_those_that_claims_may_name():

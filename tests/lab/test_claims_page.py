@@ -240,7 +240,8 @@ def test_exhibits_stand_in_the_order_of_their_numbers(few):
 @pytest.mark.parametrize(
     ("name", "title"),
     [("table10", "Table 10"), ("section3.1", "Section 3.1"), ("clean", "Clean"),
-     ("cifar10", "CIFAR-10, stored outputs"), ("figure2a", "Figure 2a")],
+     ("cifar10", "CIFAR-10, stored outputs"), ("figure2a", "Figure 2a"),
+     ("controls-cifar", "Controls, CIFAR-10")],
 )  # fmt: skip
 def test_exhibits_have_readable_names(name, title):
     assert verdict_bars.exhibit_title(name) == title

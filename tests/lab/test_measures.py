@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from privrob.lab import measures, registry, trainings
-from privrob.lab.measures import MEASURES, Target, membership, settled
+from privrob.lab import measures, registry
+from privrob.lab.measures import MEASURES, Settlement, Target, membership, settled
 from privrob.lab.tasks import probes
 from privrob.stats import Interval
 
@@ -153,6 +153,7 @@ CASES = {
     "deepfool_drop": {"norm": "l2"},
     "eigenvalue_ratio": {},
     "eigenvalue_smallest_ratio": {},
+    "eigenvalue_some_smaller": {},
     "eigenvalues_near_zero": {"pixels": 784},
     "eigenvalues_negative": {},
     "mean_section_distance": {"model": "sgd"},
@@ -301,39 +302,48 @@ def runs(**by_position: dict) -> dict:
     return {NAMES[int(name[1:])]: value for name, value in by_position.items()}
 
 
-def test_the_first_candidate_that_reaches_both_is_the_choice(monkeypatch):
-    monkeypatch.setattr(trainings, "MATCHED", NAMES[2])
-    found = settled(runs(c0=SLOW, c1=SLOW, c2=GOOD, c3=GOOD), TARGETS)
+def settle(accuracies: dict, *, named: str | None = NAMES[-1]) -> Settlement:
+    return settled(accuracies, TARGETS, names=NAMES, named=named)
+
+
+def test_the_first_candidate_that_reaches_both_is_the_choice():
+    found = settle(runs(c0=SLOW, c1=SLOW, c2=GOOD, c3=GOOD), named=NAMES[2])
     assert (found.choice, found.open, found.disagreement) == (NAMES[2], [], "")
     assert [c.status for c in found.candidates[:5]] == ["misses"] * 2 + ["reaches"] * 2 + ["open"]
     assert found.candidates[0].accuracies == SLOW
 
 
 def test_a_candidate_must_reach_both_accuracies():
-    found = settled(runs(c0={"sgd": 98.0, "dpsgd": 96.5}, c1={"dpsgd": 96.5}), TARGETS)
+    found = settle(runs(c0={"sgd": 98.0, "dpsgd": 96.5}, c1={"dpsgd": 96.5}))
     assert [c.status for c in found.candidates[:2]] == ["misses", "open"]
     assert found.choice is None
 
 
 def test_a_choice_with_open_candidates_before_it_says_so():
-    assert settled(runs(c0=SLOW, c3=GOOD), TARGETS).open == [NAMES[1], NAMES[2]]
+    assert settle(runs(c0=SLOW, c3=GOOD)).open == [NAMES[1], NAMES[2]]
 
 
-def test_it_tells_when_the_registry_names_another_reading(monkeypatch):
-    monkeypatch.setattr(trainings, "MATCHED", NAMES[5])
-    other = settled(runs(c0=SLOW, c1=SLOW, c2=GOOD), TARGETS).disagreement
+def test_it_tells_when_the_registry_names_another_reading():
+    other = settle(runs(c0=SLOW, c1=SLOW, c2=GOOD), named=NAMES[5]).disagreement
     assert other.endswith(f"but the records settle {NAMES[2]!r}")
-    missed = settled(runs(c5=SLOW), TARGETS).disagreement
+    missed = settle(runs(c5=SLOW), named=NAMES[5]).disagreement
     assert NAMES[5] in missed
     assert missed.endswith("no run reaches both")
-    assert settled({}, TARGETS).disagreement == ""
+    assert settle({}, named=NAMES[5]).disagreement == ""
 
 
 def test_none_is_the_choice_when_every_candidate_misses():
-    found = settled(dict.fromkeys(NAMES, SLOW), TARGETS)
+    found = settle(dict.fromkeys(NAMES, SLOW))
     assert found.choice is None
     assert found.open == []
     assert found.disagreement
+
+
+def test_without_a_matched_reading_another_choice_than_the_first_is_told():
+    assert settle(runs(c0=GOOD), named=None).disagreement == ""
+    assert settle(dict.fromkeys(NAMES, SLOW), named=None).disagreement == ""
+    other = settle(runs(c0=SLOW, c1=GOOD), named=None).disagreement
+    assert other == f"the registry names no matched reading, but the records settle {NAMES[1]!r}"
 
 
 def test_a_feature_has_one_name():

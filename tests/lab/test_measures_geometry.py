@@ -58,6 +58,8 @@ def test_ratios_of_eigenvalues_are_of_means_in_decades():
     pair = {"sgd": sgd, "dpsgd": dpsgd}
     assert geometry.eigenvalue_ratio(pair) == pytest.approx(2.0)
     assert geometry.eigenvalue_smallest_ratio(pair) == pytest.approx(0.0)
+    pair = {"sgd": sgd, "dpsgd": spectra([100.0, 0.02, 0.0])}
+    assert geometry.eigenvalue_some_smaller(pair) == pytest.approx(1.0)
 
 
 def test_an_eigenvalue_that_is_zero_everywhere_has_no_ratio():

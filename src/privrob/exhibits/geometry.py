@@ -109,18 +109,26 @@ def check_table(outcomes: Sequence[Outcome], groups: Sequence[Group]) -> plot.Fi
 NORM_NAMES = {"linf": "ℓ∞", "l2": "ℓ2"}
 
 
-def distance_histograms(groups: Sequence[Group], *, norm: str) -> list[plot.Histogram]:
-    """Linearised distances of the images that each model has right; several seeds averaged."""
+def distance_histograms(
+    groups: Sequence[Group], *, norm: str, unit: float = 1.0, digits: int = 3
+) -> list[plot.Histogram]:
+    """Linearised distances of the images that each model has right; several seeds averaged.
+
+    In units of `unit` pixels; means are told to so many digits.
+    """
     largest = max(float(a[norm].max()) for g in groups for p in g.pairs for a in p.values())
-    edges = np.linspace(0, largest, BINS + 1)
-    return [_histogram(g, model, norm, edges) for g in groups for model in MODELS]
+    edges = np.linspace(0, largest / unit, BINS + 1)
+    shapes = [(g, model) for g in groups for model in MODELS]
+    return [_histogram(g, model, norm, edges, unit, digits) for g, model in shapes]
 
 
-def _histogram(group: Group, model: str, norm: str, edges: NDArray[Any]) -> plot.Histogram:
-    distances = [right_distances(pair, model, norm) for pair in group.pairs]
+def _histogram(
+    group: Group, model: str, norm: str, edges: NDArray[Any], unit: float, digits: int
+) -> plot.Histogram:
+    distances = [right_distances(pair, model, norm) / unit for pair in group.pairs]
     shares = np.mean([100 * np.histogram(d, edges)[0] / len(d) for d in distances], axis=0)
     mean = float(np.mean([d.mean() for d in distances]))
-    label = f"{MODELS[model]} {mean:.3f}"
+    label = f"{MODELS[model]} {mean:.{digits}f}"
     bars = edges.tolist(), shares.tolist()
     return plot.Histogram(*bars, mean, label, group.tier, group.source, model)
 
@@ -130,9 +138,9 @@ def right_distances(pair: Pair, model: str, norm: str) -> NDArray[Any]:
     return pair[model][norm][pair[model]["l2"] > 0]
 
 
-def distance_marks(norm: str) -> list[plot.Mark]:
-    """The printed means."""
-    values = {m: float(claim(f"section3.3/{norm}/{m}").published) for m in MODELS}
+def distance_marks(norm: str, *, section: str = "section3.3") -> list[plot.Mark]:
+    """The means that a section of the paper prints, pixels."""
+    values = {m: float(claim(f"{section}/{norm}/{m}").published) for m in MODELS}
     return [plot.Mark(v, f"printed: {MODELS[m]} {v:g}") for m, v in values.items()]
 
 

@@ -34,13 +34,17 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Group:
-    """Pairs of one tier, `source` ('quick' or 'zoo' where executed), reading and variant."""
+    """Pairs of one tier, `source` ('quick' or 'zoo' where executed), reading and variant.
+
+    Where only one way of training was asked something, `models` has it alone.
+    """
 
     tier: str
     source: str
     reading: str
     note: str
     rows: tuple[Row, ...]  # SGD's and DP-SGD's in turn, seed by seed
+    models: tuple[str, ...] = tuple(MODELS)
 
     @property
     def name(self) -> str:
@@ -51,13 +55,14 @@ class Group:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        return tuple(row.variant.seed for row in self.rows[::2])
+        return tuple(row.variant.seed for row in self.rows[:: len(self.models)])
 
     @cached_property
     def pairs(self) -> list[Pair]:
         """By seed: model -> arrays, with the clean answers as `correct_test`."""
-        halves = zip(self.rows[::2], self.rows[1::2], strict=True)
-        return [{r.variant.model: _with_clean(r.result.arrays) for r in two} for two in halves]
+        k = len(self.models)
+        several = zip(*(self.rows[i::k] for i in range(k)), strict=True)
+        return [{r.variant.model: _with_clean(r.result.arrays) for r in rows} for rows in several]
 
     @cached_property
     def _resampled(self) -> Pair:
@@ -141,6 +146,22 @@ def grouped(rows: Sequence[Row], tier: str, source: str) -> Iterable[Group]:
             chosen = tuple(row for _, pair in pairs for row in pair)
             if chosen:
                 yield Group(tier, source, reading, note, chosen)
+
+
+def alone(rows: Sequence[Row], model: str) -> list[Group]:
+    """The groups of one way of training that was asked something by itself: recorded, quick."""
+    tiers = {"paper": ("recorded", ""), "reduced": ("executed", "quick")}
+    return [
+        Group(*tiers[scale], reading, "", mine, (model,))
+        for scale in tiers
+        for reading in dict.fromkeys(r.variant.reading for r in rows)
+        if (mine := tuple(r for r in rows if _about(r) == (model, scale, reading)))
+    ]
+
+
+def _about(row: Row) -> tuple[str, str, str]:
+    v = row.variant
+    return v.model, v.train.scale, v.reading
 
 
 def pick(

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from privrob import plot
 from privrob.exhibits.figures import worst
+from privrob.exhibits.groups import MODELS
 from privrob.lab import song2019, study
 from privrob.lab.study import Row
 from privrob.membership import threshold
 
 PERMUTATIONS, RESAMPLES, AUDIT_SEED = 1000, 1000, 0
 INFERENCES = {"benign": "I_B", "adversarial": "I_A", "verified": "I_V"}
+NAMES = song2019.NAMES | MODELS
 TableRow = dict[str, object]
 
 
@@ -32,17 +35,19 @@ class Leak:
 
     @property
     def model(self) -> str:
-        """A key of `song2019.NAMES`."""
+        """A key of NAMES."""
         return self.row.variant.model
 
     @property
     def name(self) -> str:
         """'PGD, eps 2/255'."""
-        return ", ".join(filter(None, [song2019.NAMES[self.model], self.row.variant.note]))
+        return ", ".join(filter(None, [NAMES[self.model], self.row.variant.note]))
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
-        return self.row.result.arrays
+        """Of a record of scores, or of a training, which has log-odds and answers of its images."""
+        own = self.row.result.arrays
+        return own if "log_odds_train" not in own else own | _as_scores(own)
 
     def sides(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
         """An array of members and of non-members: 'confidence_benign', 'labels'."""
@@ -69,6 +74,13 @@ class Leak:
     def value(self, mean: float, low: float | None = None, high: float | None = None) -> plot.Value:
         """A percentage or points; of some hundred images one decimal tells all."""
         return plot.Value(mean, low, high, **self.evidence, digits=1)
+
+
+def _as_scores(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """What a training says of its images under the names of scores on benign inputs."""
+    parts = ("train", "test")
+    odds = {f"log_odds_benign_{p}": arrays[f"log_odds_{p}"].astype(np.float32) for p in parts}
+    return odds | {f"correct_benign_{p}": arrays[f"correct_{p}"] for p in parts}
 
 
 @lru_cache(maxsize=256)

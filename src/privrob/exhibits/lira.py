@@ -22,7 +22,6 @@ OFFLINE, ONLINE = "LiRA offline", "LiRA online"
 ATTACKS = (ONE, BY_CLASS, OFFLINE, ONLINE)
 RANKED = (ONE, OFFLINE, ONLINE)  # by one score, so that there is a curve
 RATIOS = {OFFLINE: lira.offline, ONLINE: lira.online}
-INPUTS = ("benign", "adversarial")
 DEALS = 19  # the largest of so many is not exceeded by chance in 95 % of cases
 RARE = 0.01  # the false positive rate at which a TPR is told
 GRID = 60  # points of a ROC curve
@@ -127,15 +126,17 @@ def percent(arm: Arm, s: stats.Summary) -> plot.Value:
     return plot.Value(100 * s.mean, 100 * s.low, 100 * s.high, **arm.evidence, digits=1)
 
 
-def show_reached(shown: Sequence[Arm]) -> plot.Figure:
+def show_reached(
+    shown: Sequence[Arm], *, attacks: Sequence[str] = ATTACKS, command: str = COMMAND
+) -> plot.Figure:
     """Every attack on every arm: held out, chosen on its own points, and by chance."""
     columns = [
-        plot.Column(INFERENCES[i], [_dot(arm, i, a) for arm in shown for a in ATTACKS], PERCENT)
-        for i in INPUTS
+        plot.Column(INFERENCES[i], [_dot(arm, i, a) for arm in shown for a in attacks], PERCENT)
+        for i in shown[0].inferences
     ]
     leaks = [leak for arm in shown for leak in arm.leaks]
-    title = f"four attacks on {len(shown[0].leaks)} models of each kind, means over the targets."
-    return show_columns(columns, leaks, title=title, command=COMMAND, read=_READ)
+    title = f"{len(attacks)} attacks on {len(shown[0].leaks)} models of each kind, means over the "
+    return show_columns(columns, leaks, title=f"{title}targets.", command=command, read=_READ)
 
 
 _READ = (
@@ -153,13 +154,13 @@ def _dot(arm: Arm, inference: str, attack: str) -> plot.Reached:
     return plot.Reached(row, s.mean, s.low, s.high, **arm.evidence, chosen=chosen, chance=chance)
 
 
-def reached_rows(shown: Sequence[Arm]) -> list[TableRow]:
+def reached_rows(shown: Sequence[Arm], *, attacks: Sequence[str] = ATTACKS) -> list[TableRow]:
     """The numbers of `show_reached`; percent."""
     rows: list[TableRow] = []
     for arm in shown:
-        for attack in ATTACKS:
+        for attack in attacks:
             row: TableRow = {"attack": f"{arm.name}, {attack}"}
-            for inference in INPUTS:
+            for inference in arm.inferences:
                 found, name = reached(arm, inference, attack), INFERENCES[inference]
                 chosen = 100 * float(found.official.mean())
                 row[name] = plot.Value(chosen, **arm.evidence, digits=1)
@@ -177,7 +178,7 @@ def rare_rows(shown: Sequence[Arm]) -> list[TableRow]:
     for arm in shown:
         for attack in RANKED:
             row: TableRow = {"attack": f"{arm.name}, {attack}"}
-            for inference in INPUTS:
+            for inference in arm.inferences:
                 found, name = reached(arm, inference, attack), INFERENCES[inference]
                 for head, values in (("TPR at\n1 % FPR", found.tpr), ("area", found.auc)):
                     assert values is not None
@@ -186,7 +187,7 @@ def rare_rows(shown: Sequence[Arm]) -> list[TableRow]:
     return rows
 
 
-def show_roc(shown: Sequence[Arm], inference: str) -> plot.Figure:
+def show_roc(shown: Sequence[Arm], inference: str, *, command: str = COMMAND) -> plot.Figure:
     """ROC curves over all targets of an arm together, on logarithmic axes; a panel an arm."""
     figure, axes = plot.panels(len(shown), height=0.6 + 4.2 * len(shown))
     rows, told = [], []
@@ -208,7 +209,7 @@ def show_roc(shown: Sequence[Arm], inference: str) -> plot.Figure:
         caption=f"{leak_lead(leaks)}: ROC curves of {INFERENCES[inference]} over "
         f"{len(shown[0].leaks)} targets together; the line marks one false alarm in a hundred "
         "non-members.",
-        stamp=leak_stamp(leaks, COMMAND),
+        stamp=leak_stamp(leaks, command),
         data=rows,
     )
 

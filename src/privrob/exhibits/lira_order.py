@@ -10,7 +10,6 @@ from privrob.exhibits.leaks import INFERENCES, TableRow, leak_stamp
 from privrob.exhibits.lira import (
     ATTACKS,
     COMMAND,
-    INPUTS,
     OFFLINE,
     ONE,
     ONLINE,
@@ -19,6 +18,7 @@ from privrob.exhibits.lira import (
     reached,
 )
 from privrob.exhibits.shadows import Arm, Floats
+from privrob.exhibits.thresholds import INPUTS
 
 ACCURACY, AREA = "held-out accuracy", "area under the ROC curve"
 ATTACKS_OF = {ACCURACY: ATTACKS, AREA: RANKED}  # those that have the measure

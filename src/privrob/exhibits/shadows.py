@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privrob import data, plot, stats
-from privrob.exhibits.leaks import Leak, TableRow
-from privrob.lab import registry, song2019, study
-from privrob.lab.spec import Halved
+from privrob.exhibits.leaks import NAMES, Leak, TableRow
+from privrob.lab import registry, study
+from privrob.lab.spec import Data, Halved, HalvedTraining
 from privrob.membership.lira import MIN_MODELS
 
 Floats = NDArray[np.float64]
@@ -35,13 +35,13 @@ class Arm:
 
     @property
     def model(self) -> str:
-        """A key of `song2019.NAMES`."""
+        """A key of `leaks.NAMES`."""
         return self.leaks[0].model
 
     @property
     def name(self) -> str:
         """'PGD'."""
-        return song2019.NAMES[self.model]
+        return NAMES[self.model]
 
     @property
     def described(self) -> str:
@@ -58,6 +58,12 @@ class Arm:
     def evidence(self) -> dict[str, Any]:
         """Tier and source, as `plot.Value` takes them."""
         return self.leaks[0].evidence
+
+    @property
+    def inferences(self) -> tuple[str, ...]:
+        """The kinds of input that there are scores of: 'benign', or both."""
+        kinds = ("benign", "adversarial")
+        return tuple(k for k in kinds if f"log_odds_{k}_train" in self.leaks[0].arrays)
 
     def log_odds(self, inference: str) -> NDArray[np.float32]:
         """(N, P) of the true label, on 'benign' or 'adversarial' inputs."""
@@ -87,13 +93,13 @@ class Arm:
 def arms(found: Sequence[Leak]) -> list[Arm]:
     """The arms in models of random halves, by tier, kind and seed; models of other data are left.
 
-    So are those whose data set is not here: nobody could tell who their members are. ValueError
+    So are those whose labels are not here: nobody could tell who their members are. ValueError
     where a record's labels are not those of the data that its halves are of.
     """
     groups: dict[tuple[str, str, str, int], list[Leak]] = {}
     for leak in found:
         wanted = leak.row.variant.train.data
-        if isinstance(wanted, Halved) and data.locate(wanted.name).found:
+        if isinstance(wanted, Halved) and _labels(wanted) is not None:
             about = leak.tier, leak.source, leak.model, leak.row.variant.seed
             groups.setdefault(about, []).append(leak)
     return [_arm(sorted(group, key=lambda m: _half(m).half)) for group in groups.values()]
@@ -113,10 +119,12 @@ def _id(arm: Arm) -> tuple[str, str, str, int]:
 
 def _arm(leaks: Sequence[Leak]) -> Arm:
     first = _half(leaks[0])
-    labels = _labels(first.name)
+    labels = _labels(first)
+    assert labels is not None  # as `arms` saw to
     halves = data.halves(labels, models=first.models, seed=first.draw)
     members = halves[[_half(leak).half for leak in leaks]]
-    if (_whole(leaks, members, "labels") != labels).any():
+    told = "labels_train" in leaks[0].arrays  # a training does not repeat them
+    if told and (_whole(leaks, members, "labels") != labels).any():
         raise ValueError(f"labels of {leaks[0].name} are not those of {first.name}'s halves")
     return Arm(tuple(leaks), labels, members)
 
@@ -138,11 +146,30 @@ def _half(leak: Leak) -> Halved:
     return half
 
 
+# Where an experiment's records have the labels of a data set that need not be here.
+_RECORDED = {"cifar10": "tursynbek2020/cifar-membership"}
+
+
+def _labels(half: Halved) -> NDArray[np.int64] | None:
+    """Of all images that halves are of, those for training first; None where nothing tells."""
+    parts = ("train",) if isinstance(half, HalvedTraining) else ("train", "test")
+    found = _labels_of(half.name)
+    if found is None:
+        return None
+    return np.concatenate([found[p][: half.train] if p == "train" else found[p] for p in parts])
+
+
 @lru_cache(maxsize=4)
-def _labels(name: str) -> NDArray[np.int64]:
-    """Of all images of a data set, those for training first, as `Halved` counts them."""
-    splits = data.load(name).splits
-    return np.concatenate([splits[part].y.numpy() for part in ("train", "test")])
+def _labels_of(name: str) -> dict[str, NDArray[np.int64]] | None:
+    """By part, from the data set or, where it is not here, from a record of all its images."""
+    if data.locate(name).found:
+        return {part: split.y.numpy() for part, split in data.load(name).splits.items()}
+    rows = study.recorded(_RECORDED[name]) if name in _RECORDED else []
+    whole = Data(name=name, train=None, test=None)
+    row = next((r for r in rows if r.variant.spec.data == whole), None)
+    if row is None:
+        return None
+    return {p: row.result.arrays[f"labels_{p}"].astype(np.int64) for p in ("train", "test")}
 
 
 # -- what is there ------------------------------------------------------------------------------
@@ -154,7 +181,7 @@ def accuracy_rows(shown: Sequence[Arm]) -> list[TableRow]:
         {"models": f"{arm.name}, {len(arm.leaks)}", "members": f"{arm.members[0].sum()}"}
         | {
             f"{side},\n{kind}": _mean(arm, np.array([m.accuracy(kind)[i] for m in arm.leaks]))
-            for kind in ("benign", "adversarial")
+            for kind in arm.inferences
             for i, side in enumerate(("members", "others"))
         }
         for arm in shown
@@ -177,7 +204,7 @@ def missing_rows(name: str) -> list[TableRow]:
         short = f"not attempted: {have} of {MIN_MODELS}"
         rows.append(
             {
-                "arm": song2019.NAMES[model],
+                "arm": NAMES[model],
                 "models": len(mine),
                 "recorded": have,
                 "state": short if have < MIN_MODELS else "recorded",

@@ -12,7 +12,7 @@ from typing import Any
 from privrob.lab import joined, measures, registry, verdicts
 from privrob.lab.arithmetic import ARITHMETIC, Found, Printed, chance
 from privrob.lab.markup import duration
-from privrob.lab.measures import MEASURES, MODELS, MeasureError, Settlement, Target
+from privrob.lab.measures import MEASURES, MeasureError
 from privrob.lab.registry import Variant
 from privrob.lab.run import Lab, Result, Step, open_store
 from privrob.lab.statements import Claim, ClaimError, load
@@ -251,20 +251,6 @@ def beside(
         each = (gather(claim, runs_of, reading=r) for r in registry.READINGS)
         result[claim.id] = [evidence for evidence in each if evidence]
     return result
-
-
-def settlement(store: Store | None = None) -> Settlement:
-    """Which reading the selection seed gives, by the tolerances of the two clean accuracies."""
-    accuracies: dict[str, dict[str, float]] = {}
-    for run in runs("tursynbek2020/readings", _lab(store)):
-        if run.result:
-            model = run.variant.model
-            value = measures.clean_accuracy({model: run.result.arrays}, model=model)
-            accuracies.setdefault(run.variant.note, {})[model] = float(value)
-    by_id = {claim.id: claim for claim in load()}
-    clean = {model: by_id[f"tursynbek2020/clean/{model}"] for model in MODELS}
-    targets = {m: Target(float(c.published), c.tolerance or 0) for m, c in clean.items()}
-    return measures.settled(accuracies, targets)
 
 
 # -- for people and programs --------------------------------------------------------------------

@@ -10,10 +10,11 @@ from itertools import groupby
 from math import isnan
 from typing import Any
 
-from privrob.lab import claims, registry, verdict_bars
+from privrob.lab import verdict_bars
 from privrob.lab.arithmetic import Chance, chance
 from privrob.lab.claims import Assessment, Entry
-from privrob.lab.markup import chip, duration, page, raw, table
+from privrob.lab.markup import chip, duration, page, raw
+from privrob.lab.settling import settlements
 from privrob.lab.statements import Claim
 from privrob.lab.verdict_bars import anchor, bars_html, by_exhibit, exhibit_title, stored
 from privrob.lab.verdicts import WORDS, Evidence
@@ -36,7 +37,7 @@ def claims_page(entries: Sequence[Entry], notebooks: Mapping[str, Any]) -> str:
             apart = " (not the paper's tables)" if stored(exhibit) else ""
             parts.append(f"({anchor(paper, exhibit)})=\n### {exhibit_title(exhibit)}{apart}")
             parts.append(raw(f"{bars}\n{found}"))
-    return page("Claims", *parts, settlement())
+    return page("Claims", *parts, settlements())
 
 
 _INTRO = (
@@ -239,33 +240,3 @@ def number(value: float, claim: Claim) -> str:
     least = 3 if claim.unit == "eps" else 2
     printed_ = 0 if isinstance(claim.published, str) else claim.printed_decimals
     return f"{value:.{max(least, printed_)}f}"
-
-
-# -- the matched reading ------------------------------------------------------------------------
-
-
-def settlement() -> str:
-    """How the matched reading was settled: each candidate's clean accuracies."""
-    found = claims.settlement()
-    rows = [
-        [escape(c.name), *(_percent(c.accuracies.get(m)) for m in ("sgd", "dpsgd")), c.status]
-        for c in found.candidates
-    ]
-    head = ["candidate", "SGD", "DP-SGD", "both printed accuracies"]
-    choice = f"*{found.choice}*" if found.choice else "none of those that have run"
-    text = (
-        f"Settled on a seed of its own ({registry.SELECTION_SEED}), by clean accuracy alone, "
-        f"smallest departure first: {choice}. The registry named *{found.named}* beforehand, "
-        "from pilot runs that are not kept; these runs confirm or refuse it."
-    )
-    notes = [f":::{{warning}}\n{found.disagreement}\n:::"] if found.disagreement else []
-    if found.open:
-        notes.append(
-            f"Provisional: not run, or not whole, among the smaller departures are "
-            f"{'; '.join(found.open)}. Any of them would be the matched reading if it reached both."
-        )
-    return "\n\n".join(["## The matched reading", text, *notes, table(head, rows)])
-
-
-def _percent(value: float | None) -> str:
-    return "not run" if value is None else f"{value:.2f}"

@@ -12,6 +12,7 @@ from privrob.lab.verdicts import WORDS, Verdict, counts
 
 ARITHMETIC = "arithmetic"
 _STORED = {"cifar10": "CIFAR-10", "fashion-mnist": "Fashion-MNIST", "yale": "Yale Face"}
+_OURS = {"controls-cifar": "Controls, CIFAR-10", "leaks-cifar": "Leaks, CIFAR-10"}
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def exhibit_title(name: str) -> str:
     """'table1' -> 'Table 1', 'clean' -> 'Clean', 'yale' -> 'Yale Face, stored outputs'."""
     if name in _STORED:
         return f"{_STORED[name]}, stored outputs"
+    if name in _OURS:
+        return _OURS[name]
     head, tail = re.findall(r"(\D*)(.*)", name)[0]
     return f"{head.replace('-', ' ').capitalize()} {tail}".strip()
 

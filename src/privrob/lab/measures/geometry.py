@@ -131,6 +131,11 @@ def eigenvalue_smallest_ratio(pair: Pair) -> Number:
     return _decades(pair)[..., :-1].min(-1)[()]
 
 
+def eigenvalue_some_smaller(pair: Pair) -> Number:
+    """`eigenvalue_smallest_ratio` turned round: above 0 where one of DP-SGD's is smaller."""
+    return -eigenvalue_smallest_ratio(pair)
+
+
 def _decades(pair: Pair) -> NDArray[Any]:
     """log10 of DP-SGD's mean eigenvalues over SGD's, by rank; the last has no meaning."""
     sgd, dpsgd = (np.abs(mean(pair, model, "eigenvalues")) for model in MODELS)
@@ -215,6 +220,7 @@ def section_more_curved(pair: Pair) -> Number:
 
 ALL = (
     mean_distance, deepfool_distance, deepfool_ratio, distance_closer, distance_drop,
-    deepfool_drop, eigenvalue_ratio, eigenvalue_smallest_ratio, eigenvalues_near_zero,
-    eigenvalues_negative, mean_section_distance, mean_bend, section_closer, section_more_curved,
+    deepfool_drop, eigenvalue_ratio, eigenvalue_smallest_ratio, eigenvalue_some_smaller,
+    eigenvalues_near_zero, eigenvalues_negative, mean_section_distance, mean_bend, section_closer,
+    section_more_curved,
 )  # fmt: skip

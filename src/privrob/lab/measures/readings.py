@@ -1,9 +1,8 @@
 """Which reading the runs on the selection seed settle."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from privrob.lab import trainings
 from privrob.lab.measures.base import SLACK
 
 
@@ -34,7 +33,7 @@ class Settlement:
 
     candidates: tuple[Candidate, ...]
     choice: str | None
-    named: str  # the registry's matched reading
+    named: str | None  # the registry's matched reading, if it has one
 
     @property
     def open(self) -> list[str]:
@@ -45,7 +44,15 @@ class Settlement:
 
     @property
     def disagreement(self) -> str:
-        """How the registry's matched reading differs from what the records settle; '' if not."""
+        """How the registry's matched reading differs from what the records settle; '' if not.
+
+        Without one, the first candidate is the only reading.
+        """
+        if self.named is None:
+            literal = self.candidates[0].name
+            if self.choice in (None, literal):
+                return ""
+            return f"the registry names no matched reading, but the records settle {self.choice!r}"
         missed = self.named in [c.name for c in self.candidates if c.status == "misses"]
         if self.choice == self.named or (self.choice is None and self.open and not missed):
             return ""
@@ -54,15 +61,20 @@ class Settlement:
 
 
 def settled(
-    accuracies: Mapping[str, Mapping[str, float]], targets: Mapping[str, Target]
+    accuracies: Mapping[str, Mapping[str, float]],
+    targets: Mapping[str, Target],
+    *,
+    names: Sequence[str],
+    named: str | None,
 ) -> Settlement:
-    """The first of the registry's candidates that reaches every target, of those that have run.
+    """The first of the candidates `names` that reaches every target, of those that have run.
 
-    `accuracies` maps a candidate to the clean accuracy, in percent, of each model that has run.
+    `accuracies` maps a candidate to the clean accuracy, in percent, of each model that has run;
+    `named` is the registry's matched reading.
     """
-    table = tuple(_candidate(n, accuracies.get(n, {}), targets) for n in trainings.CANDIDATES)
+    table = tuple(_candidate(n, accuracies.get(n, {}), targets) for n in names)
     choice = next((c.name for c in table if c.status == "reaches"), None)
-    return Settlement(table, choice, trainings.MATCHED)
+    return Settlement(table, choice, named)
 
 
 def _candidate(
