@@ -12,23 +12,9 @@ import torch
 from privrob import exhibits, models, paths, plot
 from privrob.exhibits import check, notes, tables
 from privrob.lab import book, measures, questions, recompute, registry, run, study
-from privrob.lab import spec as specs
+from record_specimens import manifest
 
 IMAGES = 40
-
-
-def manifest(spec, kind):
-    versions = {"torch": "2"}
-    return {
-        "key": run.key_of(spec),
-        "kind": kind,
-        "spec": specs.plain(spec, labels=True),
-        "fingerprint": run.fingerprint_of(spec),
-        "device": "a test",
-        "created": "2025-01-31T00:00:00+00:00",
-        "seconds": 1.0,
-        "versions": versions,
-    }
 
 
 def fgsm_arrays(seed, *, fooled=0.0):
@@ -319,7 +305,7 @@ def test_a_notebook_has_the_skeleton_and_short_cells(path):
     prose = [c.source for c in notebook.cells if c.cell_type == "markdown"]
     heads = re.findall(r"^## (.+)$", "\n".join(prose), re.MULTILINE)
     assert [h for h in heads if h in SECTIONS] == SECTIONS
-    exhibit = r"Figures? \d+( and \d+)?|Table \d+|Equation \d+|not in the paper"
+    exhibit = r"Figures? \d+( and \d+)?|Table \d+|Equation \d+|section \d\.\d|not in the paper"
     exhibit += "|(beyond the )?stored outputs"  # of song2019's authors, whose tables were not read
     assert re.match(rf"# .+ \(({exhibit})\)\n", prose[0])
     code = [c.source for c in notebook.cells if c.cell_type == "code"]

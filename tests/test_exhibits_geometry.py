@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from privrob import exhibits, geometry, models, plot
+from privrob import exhibits, models, plot
 from privrob.exhibits import curvature as curved
 from privrob.exhibits import geometry as shapes
 from privrob.exhibits import sections
 from privrob.lab import registry, run
-from privrob.lab import spec as specs
 from privrob.lab.measures import MODELS
-
-IMAGES, CLASSES = 120, 10
+from record_specimens import CLASSES, IMAGES, curvature_arrays, distance_arrays, manifest
 
 
 @pytest.fixture
@@ -23,31 +21,6 @@ def folders(tmp_path, monkeypatch):
     monkeypatch.setenv("PRIVROB_RECORDS", str(tmp_path / "records"))
     monkeypatch.setenv("PRIVROB_STORE", str(tmp_path / "store"))
     return tmp_path
-
-
-def distance_arrays(rng, scale):
-    l2 = rng.normal(1.5 * scale, 0.4, IMAGES).astype(np.float32)
-    arrays = {"l2": l2, "linf": l2 / 13}
-    for norm in ("l2", "linf"):
-        arrays[f"deepfool_{norm}"] = np.where(l2 > 0, 1.1 * arrays[norm], 0).astype(np.float32)
-    arrays["deepfool_linf"][np.argmax(l2)] = np.nan
-    return arrays
-
-
-def curvature_arrays(rng, scale):
-    """Of a Jacobian (K, D) and logits that are made up, through the core's own spectra."""
-    jacobian = torch.from_numpy(rng.normal(size=(IMAGES, CLASSES, 30)))
-    jacobian = jacobian - jacobian.mean(1, keepdim=True)
-    gram, logits = jacobian @ jacobian.mT, torch.from_numpy(rng.normal(size=(IMAGES, CLASSES)))
-    logits = 6 * scale * logits
-    hessian = geometry.spectrum(gram, logits.softmax(1)).T.numpy()
-    return {
-        "hessian": hessian,
-        "jacobian": torch.linalg.eigvalsh(gram).flip(-1).T.numpy(),
-        "logits": logits.float().T.numpy(),
-        "gram": gram.float().permute(1, 2, 0).numpy(),
-        "correct": np.ones(IMAGES, bool),
-    }
 
 
 def section_arrays(rng, scale):
@@ -70,19 +43,6 @@ def record(kind, seeds):
     return exhibits.gather(f"tursynbek2020/{kind}", zoo=False)
 
 
-def manifest(spec, kind):
-    return {
-        "key": run.key_of(spec),
-        "kind": kind,
-        "spec": specs.plain(spec, labels=True),
-        "fingerprint": run.fingerprint_of(spec),
-        "device": "a test",
-        "created": "2025-01-31T00:00:00+00:00",
-        "seconds": 1.0,
-        "versions": {"torch": "2"},
-    }
-
-
 def drawn(figure, groups, data):
     """The finished figure: raises where caption, stamp or markup do not fit."""
     caption = f"{exhibits.lead(groups, published=False)}: a figure."
@@ -101,7 +61,7 @@ def test_histograms_count_the_right_images_once(folders):
     assert sgd.label == f"SGD {sgd.mean:.3f}"
     by_hand = [shapes.right_distances(p, "sgd", "l2").mean() for p in groups[0].pairs]
     assert sgd.mean == pytest.approx(np.mean(by_hand))
-    marks = shapes.distance_marks("l2")
+    marks = shapes.distance_marks("l2", section="section3.3")
     assert [m.value for m in marks] == [1.965, 1.654]
     figure, (ax,) = plot.panels()
     plot.histogram_panel(ax, [sgd, dpsgd], marks=marks, x="distance")
@@ -203,7 +163,7 @@ def test_few_images_stand_beside_all_and_their_draws_spread(folders):
     (row,) = curved.draws_of_few(groups, draws=50, seed=0, enough=enough)
     low, middle, high = (v.mean for k, v in row.items() if k.startswith("ratio"))
     assert 0 < low <= middle <= high
-    assert "32 times or more,\n% of hundreds" in row
+    assert "32 or more,\n% of hundreds" in row
 
 
 # -- cross-sections -----------------------------------------------------------------------------

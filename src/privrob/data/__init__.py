@@ -10,6 +10,7 @@ from privrob.data.catalogue import NAMES, UNKNOWN, known
 from privrob.data.dataset import DataError, Dataset, MissingSplitError, Split, as_float
 from privrob.data.embedded import MAKERS, faces, glyphs
 from privrob.data.files import Location, MissingDataError, download, locate, read
+from privrob.data.labels import train_labels
 from privrob.data.members import halves, left_out
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "left_out",
     "load",
     "locate",
+    "train_labels",
 ]
 
 _fetch = download  # `load` has an argument of that name

@@ -7,10 +7,13 @@ plot.show(figure, ..., stamp=exhibits.stamp(groups, command))
 
 from privrob.exhibits import (
     answers,
+    bounded,
     contributions,
     controls,
     countermeasures,
     defences,
+    equal,
+    heads,
     lira,
     lira_order,
     looseness,
@@ -21,6 +24,7 @@ from privrob.exhibits import (
     shadows,
     temperatures,
     thresholds,
+    units,
 )
 from privrob.exhibits.accounting import (
     POISSON,
@@ -68,7 +72,17 @@ from privrob.exhibits.figures import (
     strip,
     unmeasured,
 )
-from privrob.exhibits.groups import MODELS, Estimate, Group, gather, live, pick, quick, the_quick
+from privrob.exhibits.groups import (
+    MODELS,
+    Estimate,
+    Group,
+    gather,
+    gather_alone,
+    live,
+    pick,
+    quick,
+    the_quick,
+)
 from privrob.exhibits.leak_sweeps import (
     accuracy_rows,
     audited,
@@ -86,6 +100,7 @@ from privrob.exhibits.masking import (
     confidence_margin,
     finding,
     findings,
+    judged,
     looked_into,
     networks,
     saturation,
@@ -150,6 +165,7 @@ __all__ = [
     "base_groups",
     "beside_one_another",
     "beside_published",
+    "bounded",
     "budgets",
     "claim",
     "class_shadow_rates",
@@ -167,6 +183,7 @@ __all__ = [
     "countermeasures",
     "defences",
     "diagnostics",
+    "equal",
     "finding",
     "findings",
     "first_to_fall",
@@ -175,10 +192,13 @@ __all__ = [
     "gap_curves",
     "gap_summary",
     "gather",
+    "gather_alone",
     "grid_of",
     "headline",
+    "heads",
     "held",
     "images",
+    "judged",
     "knowledge",
     "knowledge_rows",
     "label_rates",
@@ -251,6 +271,7 @@ __all__ = [
     "thresholds",
     "told",
     "unclipped",
+    "units",
     "unmeasured",
     "verdict_counts",
     "verdicts",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from math import exp, log
 from typing import Any
 
@@ -23,28 +24,33 @@ TableRow = dict[str, object]
 # -- every model of the book --------------------------------------------------------------------
 
 
-def trainings() -> dict[Training, list[str]]:
+def trainings(pattern: str = "*") -> dict[Training, list[str]]:
     """Every way in which a DP-SGD model of profile paper is trained, and the experiments of it.
 
     By noise, most first. Clipping norms, readings and seeds that share a budget share a line.
+    `pattern` names the experiments, without their paper.
     """
     found: dict[Training, list[str]] = {}
-    for training, name in _private():
+    for training, name in _private(pattern):
         if name not in found.setdefault(training, []):
             found[training].append(name)
     return dict(sorted(found.items(), key=lambda item: -item[0].noise_multiplier))
 
 
-def _private() -> Iterator[tuple[Training, str]]:
-    for name, experiment in registry.EXPERIMENTS.items():
-        for variant in experiment.variants("paper"):
+def _private(pattern: str) -> Iterator[tuple[Training, str]]:
+    for experiment in registry.EXPERIMENTS.values():
+        name = experiment.name.rpartition("/")[2]
+        for variant in experiment.variants("paper") if fnmatchcase(name, pattern) else ():
             if isinstance(variant.train.training, DpSgd):
-                yield training_of(variant.train), name.rpartition("/")[2]
+                yield training_of(variant.train), name
 
 
-def model_budgets() -> list[TableRow]:
-    """A row for each way of training: the budgets at each delta, and how Eq. (1) is off."""
-    return [_budget_row(training, names) for training, names in trainings().items()]
+def model_budgets(pattern: str = "*") -> list[TableRow]:
+    """A row for each way of training: the budgets at each delta, and how Eq. (1) is off.
+
+    Of the experiments that `pattern` names, without their paper.
+    """
+    return [_budget_row(training, names) for training, names in trainings(pattern).items()]
 
 
 def _budget_row(training: Training, names: Sequence[str]) -> TableRow:
@@ -153,9 +159,9 @@ def sweep_told(data: str, found: Sweep) -> str:
 # -- from one release to a training -------------------------------------------------------------
 
 
-def ladder() -> list[TableRow]:
-    """What Eq. (1) leaves out, one thing after another, at the settings of MNIST."""
-    full, delta = paper_training("mnist")
+def ladder(data: str = "mnist") -> list[TableRow]:
+    """What Eq. (1) leaves out, one thing after another, at the settings of a data set."""
+    full, delta = paper_training(data)
     sigma, q = full.noise_multiplier, full.sample_rate
     rungs = {
         "one release of all data": Training(sigma, 1.0, 1),

@@ -19,7 +19,7 @@ from privrob.exhibits.figures import claim
 from privrob.exhibits.geometry import Table, over_images, shown_value
 from privrob.exhibits.groups import MODELS, Estimate, Group
 from privrob.exhibits.notes import sentence
-from privrob.exhibits.values import curve_of, evidence
+from privrob.exhibits.values import cell, curve_of, evidence, heading
 from privrob.lab.measures import Pair
 
 STATISTICS: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
@@ -70,6 +70,25 @@ def rank_excess(groups: Sequence[Group]) -> float:
         for a in pair.values()
     ]
     return float(max(s[np.isfinite(s)].max() for s in shares))
+
+
+def by_rank(groups: Sequence[Group]) -> Table:
+    """The ratio of the mean eigenvalues, DP-SGD over SGD, of every rank below K, decades."""
+    found = [(g, over_images([_spectra(p) for p in g.pairs], _rank_ratios)) for g in groups]
+    ranks = min((len(e.mean) for _, e in found), default=0)
+    return [
+        {"rank": k + 1} | {heading(g): cell(g, e, digits=2, at=k) for g, e in found}
+        for k in range(ranks)
+    ]
+
+
+def _spectra(pair: Pair) -> Tops:
+    return {m: pair[m]["hessian"][:-1] for m in MODELS}
+
+
+def _rank_ratios(spectra: Tops) -> NDArray[Any]:
+    sgd, dpsgd = (spectra[m].mean(-1) for m in MODELS)
+    return np.asarray(np.log10(dpsgd / sgd))
 
 
 # -- a hundred images, and all that are recorded --------------------------------------------------
@@ -123,7 +142,7 @@ def draws_of_few(groups: Sequence[Group], *, draws: int, seed: int, enough: floa
                 "ratio, 2.5 %\nof hundreds below": plot.Value(float(low), **evidence(g), digits=1),
                 "ratio,\nmiddle": plot.Value(float(middle), **evidence(g), digits=1),
                 "ratio, 2.5 %\nof hundreds above": plot.Value(float(high), **evidence(g), digits=1),
-                f"{10**enough:.0f} times or more,\n% of hundreds": plot.Value(
+                f"{10**enough:.0f} or more,\n% of hundreds": plot.Value(
                     float(100 * (found >= enough).mean()), **evidence(g), digits=1
                 ),
             }

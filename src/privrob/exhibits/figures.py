@@ -173,17 +173,30 @@ def bands(groups: Sequence[Group]) -> str:
 # -- images -------------------------------------------------------------------------------------
 
 
+_SHORT = 4  # characters of a radius that fit beside a name above a small image
+
+
 def strip(
-    networks: dict[str, nn.Module], image: Tensor, label: Tensor, *, eps: Sequence[float]
+    networks: dict[str, nn.Module],
+    image: Tensor,
+    label: Tensor,
+    *,
+    eps: Sequence[float],
+    names: Sequence[str] = tuple("0123456789"),
 ) -> tuple[Any, str, list[dict[str, object]]]:
-    """One image (1, 1, H, W) under FGSM on each network: the figure, its alt text, its data."""
+    """One image (1, 1 or 3, H, W) under FGSM on each network: the figure, its alt text, its data.
+
+    `names` are those of the classes.
+    """
     images, titles, rows = [], [], []
+    between = "\n" if max(len(f"{radius:.3g}") for radius in eps) > _SHORT else " "
     for model, network in networks.items():
         for radius, x in zip(eps, fgsm_grid(network, image, label, eps=eps), strict=True):
-            answer = int(evaluate.logits(network, x).argmax())
-            images.append(x[0, 0].cpu().numpy())
-            titles.append(f"{MODELS[model]}, ε = {radius:g}\nsays {answer}")
-            rows.append({"model": model, "eps": radius, "answer": answer, "label": int(label)})
+            answer = names[int(evaluate.logits(network, x).argmax())]
+            images.append(x[0].permute(1, 2, 0).squeeze(2).cpu().numpy())
+            titles.append(f"{MODELS[model]},{between}ε = {radius:.3g}\nsays {answer}")
+            right = names[int(label)]
+            rows.append({"model": model, "eps": radius, "answer": answer, "label": right})
     figure = plot.image_strip(np.stack(images), titles, per_row=len(eps))
     alt = "; ".join(t.replace("\n", " ") for t in titles)
-    return figure, f"The digit {int(label)} under FGSM. {alt}.", rows
+    return figure, f"An image of class {names[int(label)]} under FGSM. {alt}.", rows

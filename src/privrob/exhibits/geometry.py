@@ -13,9 +13,9 @@ from privrob.exhibits.groups import MODELS, Estimate, Group, Measure, pick
 from privrob.exhibits.notes import sentence
 from privrob.exhibits.values import cell, heading
 from privrob.lab import registry, study
+from privrob.lab import spec as specs
 from privrob.lab.measures import MEASURES, RESAMPLES, Pair
-from privrob.lab.recompute import Outcome
-from privrob.lab.recompute.attacks import probe
+from privrob.lab.recompute import METHODS, Outcome
 from privrob.lab.run import Lab, open_store
 
 BINS = 40
@@ -85,7 +85,7 @@ def zoo_checks(name: str, *, images: int, device: str = "auto") -> list[Outcome]
         base = lab.lookup(row.variant.train)
         kept = base is not None and lab.store.weights(base.record) is not None
         if kept and row.variant.seed == registry.LIVE_SEED:
-            found.append(probe(row.result, lab, images))
+            found.append(METHODS[specs.kind(row.result.spec)](row.result, lab, images))
     return found
 
 
@@ -117,7 +117,7 @@ def distance_histograms(
     In units of `unit` pixels; means are told to so many digits.
     """
     largest = max(float(a[norm].max()) for g in groups for p in g.pairs for a in p.values())
-    edges = np.linspace(0, largest / unit, BINS + 1)
+    edges = np.linspace(0, largest, BINS + 1)
     shapes = [(g, model) for g in groups for model in MODELS]
     return [_histogram(g, model, norm, edges, unit, digits) for g, model in shapes]
 
@@ -125,11 +125,11 @@ def distance_histograms(
 def _histogram(
     group: Group, model: str, norm: str, edges: NDArray[Any], unit: float, digits: int
 ) -> plot.Histogram:
-    distances = [right_distances(pair, model, norm) / unit for pair in group.pairs]
+    distances = [right_distances(pair, model, norm) for pair in group.pairs]
     shares = np.mean([100 * np.histogram(d, edges)[0] / len(d) for d in distances], axis=0)
-    mean = float(np.mean([d.mean() for d in distances]))
+    mean = float(np.mean([d.mean() for d in distances])) / unit
     label = f"{MODELS[model]} {mean:.{digits}f}"
-    bars = edges.tolist(), shares.tolist()
+    bars = (edges / unit).tolist(), shares.tolist()
     return plot.Histogram(*bars, mean, label, group.tier, group.source, model)
 
 
@@ -138,8 +138,8 @@ def right_distances(pair: Pair, model: str, norm: str) -> NDArray[Any]:
     return pair[model][norm][pair[model]["l2"] > 0]
 
 
-def distance_marks(norm: str, *, section: str = "section3.3") -> list[plot.Mark]:
-    """The means that a section of the paper prints, pixels."""
+def distance_marks(norm: str, *, section: str) -> list[plot.Mark]:
+    """The means that a section of the paper prints."""
     values = {m: float(claim(f"{section}/{norm}/{m}").published) for m in MODELS}
     return [plot.Mark(v, f"printed: {MODELS[m]} {v:g}") for m, v in values.items()]
 

@@ -148,8 +148,10 @@ def grouped(rows: Sequence[Row], tier: str, source: str) -> Iterable[Group]:
                 yield Group(tier, source, reading, note, chosen)
 
 
-def alone(rows: Sequence[Row], model: str) -> list[Group]:
-    """The groups of one way of training that was asked something by itself: recorded, quick."""
+def gather_alone(name: str, computed: Sequence[Row], *, model: str) -> list[Group]:
+    """All evidence on one way of training that was asked something by itself: recorded, quick."""
+    small = [row for row in computed if row.variant.train.scale == "reduced"]
+    rows = [*study.recorded(name), *small]
     tiers = {"paper": ("recorded", ""), "reduced": ("executed", "quick")}
     return [
         Group(*tiers[scale], reading, "", mine, (model,))

@@ -55,7 +55,8 @@ class Network:
 
     @property
     def name(self) -> str:
-        return MODELS[self.model] if self.model == "sgd" else self.group.note.split(", ")[-1]
+        note = self.group.note.split(", ")[-1]
+        return MODELS[self.model] if self.model == "sgd" or not note else note
 
     def estimate(self, measure: Any, **arguments: Any) -> Estimate:
         e = self.group.estimate(partial(measure, model=self.model, **arguments))
@@ -73,8 +74,9 @@ class Network:
 
 
 def networks(groups: Sequence[Group]) -> list[Network]:
-    """SGD, which is the same in all groups of a tier, and every DP-SGD."""
-    return [Network(g, "sgd") for g in groups[:1]] + [Network(g, "dpsgd") for g in groups]
+    """SGD, which is the same in all groups of a tier, where it was asked, and every DP-SGD."""
+    plain = [Network(g, "sgd") for g in groups[:1] if "sgd" in g.models]
+    return plain + [Network(g, "dpsgd") for g in groups]
 
 
 # -- what is found ------------------------------------------------------------------------------
@@ -126,21 +128,30 @@ def concluded(groups: Sequence[Group], *, eps: float) -> plot.Figure:
     if not groups:
         return sentence("No record of the attacks is here yet: no verdict.")
     n = max(networks(groups)[1:], key=lambda n: float(n.after("fgsm", eps=eps).mean))
+    return sentence(f"{_left(n, eps)} {_SO[finding(n, eps=eps).word]}")
+
+
+def judged(groups: Sequence[Group], *, eps: float) -> plot.Figure:
+    """What is left of every DP-SGD network and the word of the rule, a sentence each."""
+    found = [n for n in networks(groups) if n.model == "dpsgd"]
+    told = [f"{_left(n, eps)} By the rule: {finding(n, eps=eps).word}." for n in found]
+    return sentence(" ".join(told) or "No record of the attacks is here yet: no word.")
+
+
+def _left(n: Network, eps: float) -> str:
     left = {a: f"{float(n.after(a, eps=eps).mean):.1f} %" for a in ORDER}
     others = "; ".join(f"{NAMES[a]} {left[a]}" for a in SIGNS)
-    text = (
-        f"{_capital(n)}: at ε = {eps:g} FGSM leaves {left['fgsm']} of the answers right and PGD "
+    return (
+        f"{_capital(n)}: at ε = {eps:.3g} FGSM leaves {left['fgsm']} of the answers right and PGD "
         f"along the same gradient {left['pgd']}. The others leave: {others}; all attacks together "
-        f"{left[ALL]}. The gradient is exactly zero on {n.flat:.1f} % of the images. "
-        f"{_SO[finding(n, eps=eps).word]}"
+        f"{left[ALL]}. The gradient is exactly zero on {n.flat:.1f} % of the images."
     )
-    return sentence(text)
 
 
 def _capital(n: Network) -> str:
     g = n.group
     source = f" ({g.source})" if g.source else ""
-    return f"{g.tier.capitalize()}{source}, DP-SGD, {g.note}"
+    return ", ".join(filter(None, [f"{g.tier.capitalize()}{source}", "DP-SGD", g.note]))
 
 
 _SO = {

@@ -5,7 +5,7 @@ its non-members apart; an `Arm` has every model's scores in the one order of all
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from privrob import data, plot, stats
 from privrob.exhibits.leaks import NAMES, Leak, TableRow
 from privrob.lab import registry, study
-from privrob.lab.spec import Data, Halved, HalvedTraining
+from privrob.lab.spec import Halved, HalvedTraining
 from privrob.membership.lira import MIN_MODELS
 
 Floats = NDArray[np.float64]
@@ -32,6 +32,7 @@ class Arm:
     leaks: tuple[Leak, ...]
     labels: NDArray[np.int64]
     members: Mask
+    everyone: Mask | None = None  # the members among all points, where `first` left some out
 
     @property
     def model(self) -> str:
@@ -67,7 +68,16 @@ class Arm:
 
     def log_odds(self, inference: str) -> NDArray[np.float32]:
         """(N, P) of the true label, on 'benign' or 'adversarial' inputs."""
-        return _whole(self.leaks, self.members, f"log_odds_{inference}")
+        return _whole(self.leaks, self._all, f"log_odds_{inference}")[:, : len(self.labels)]
+
+    @property
+    def _all(self) -> Mask:
+        return self.members if self.everyone is None else self.everyone
+
+    def first(self, points: int) -> "Arm":
+        """The same models, asked about the first points alone."""
+        few = {"labels": self.labels[:points], "members": self.members[:, :points]}
+        return replace(self, **few, everyone=self._all)  # type: ignore[arg-type]
 
     def dealt(self, deal: int) -> Mask:
         """`members` as another draw of halves would have them, where nobody trained on those."""
@@ -146,30 +156,22 @@ def _half(leak: Leak) -> Halved:
     return half
 
 
-# Where an experiment's records have the labels of a data set that need not be here.
-_RECORDED = {"cifar10": "tursynbek2020/cifar-membership"}
-
-
 def _labels(half: Halved) -> NDArray[np.int64] | None:
     """Of all images that halves are of, those for training first; None where nothing tells."""
-    parts = ("train",) if isinstance(half, HalvedTraining) else ("train", "test")
     found = _labels_of(half.name)
-    if found is None:
+    parts = ("train",) if isinstance(half, HalvedTraining) else ("train", "test")
+    if not set(parts) <= found.keys():
         return None
     return np.concatenate([found[p][: half.train] if p == "train" else found[p] for p in parts])
 
 
 @lru_cache(maxsize=4)
-def _labels_of(name: str) -> dict[str, NDArray[np.int64]] | None:
-    """By part, from the data set or, where it is not here, from a record of all its images."""
+def _labels_of(name: str) -> dict[str, NDArray[np.int64]]:
+    """By part, from the data set or, where it is not here, what the package has of it."""
     if data.locate(name).found:
         return {part: split.y.numpy() for part, split in data.load(name).splits.items()}
-    rows = study.recorded(_RECORDED[name]) if name in _RECORDED else []
-    whole = Data(name=name, train=None, test=None)
-    row = next((r for r in rows if r.variant.spec.data == whole), None)
-    if row is None:
-        return None
-    return {p: row.result.arrays[f"labels_{p}"].astype(np.int64) for p in ("train", "test")}
+    own = data.train_labels(name)
+    return {} if own is None else {"train": own}
 
 
 # -- what is there ------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def measured(experiment: str, *, kinds: Sequence[str] = ("value",)) -> list[Clai
 def _printed(c: Claim) -> object:
     if isinstance(c.published, str):
         return c.shown
-    return plot.Value(float(c.published), tier="published", digits=2)
+    return plot.Value(float(c.published), tier="published", digits=_DIGITS.get(c.unit, 2))
 
 
 def _value(c: Claim, group: Group, measure: str | None = None) -> plot.Value | None:

@@ -41,7 +41,7 @@ MEMBERSHIP_EPS, MEMBERSHIP_STEPS = 8 / 255, 20  # song2019's on CIFAR-10
 FGSM_IMAGES = DISTANCE_IMAGES = MEMBERS = 2000
 CURVATURE_IMAGES, PGD_IMAGES, MASKING_IMAGES = 1000, 500, 200
 LIVE_IMAGES = {"fgsm": 1000, "pgd": 200, "distance": 200, "curvature": 100, "logits": 1000}
-QUICK_IMAGES = {"fgsm": 1000, "pgd": 200, "distance": 500, "curvature": 200, "logits": 1000}
+QUICK_IMAGES = {"fgsm": 400, "pgd": 60, "distance": 200, "curvature": 200, "logits": 1000}
 QUICK_EPS = 6  # drawn digits are easier: radii are so many times as large
 
 
@@ -110,7 +110,7 @@ def masking(train: Train, profile: str) -> Asked:
     spec = Masking(
         train=train,
         surrogate=replace(train, training=Sgd(**plain_training)),
-        data=Data(name=train.data.name, train=None, test=50 if quick else MASKING_IMAGES),
+        data=Data(name=train.data.name, train=None, test=25 if quick else MASKING_IMAGES),
         eps=_radii(MASKING_EPS, profile),
         step_size=step_size,
         steps=max(PGD_STEPS),

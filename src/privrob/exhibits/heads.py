@@ -1,0 +1,157 @@
+"""Fully connected layers on frozen public features: where they come from, how training went."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from privrob import data, plot, stats
+from privrob.exhibits.figures import claim
+from privrob.exhibits.groups import MODELS, Estimate, Group, gather_alone, grouped, live
+from privrob.exhibits.notes import sentence
+from privrob.exhibits.values import curve_of, evidence
+from privrob.lab import cifar, registry, settling
+from privrob.lab.spec import Pgd
+from privrob.lab.study import Row
+
+PRIVATE, PUBLIC = "cifar10", "cifar100"  # the data set that the budget is about, and the other
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+PRETRAINING = "tursynbek2020/cifar-pretraining"
+READING = cifar.SETTLED  # what all but the base pair runs in
+TableRow = dict[str, object]
+
+# -- the public part ----------------------------------------------------------------------------
+
+
+def pretrained(computed: Sequence[Row]) -> list[Group]:
+    """The networks whose convolutions are kept: recorded, then what a notebook just computed."""
+    return gather_alone(PRETRAINING, computed, model="sgd")
+
+
+def pretraining_rows(groups: Sequence[Group]) -> list[TableRow]:
+    """A row for each: its public images, and how good it is on those held out."""
+    return [_pretraining_row(group) for group in groups]
+
+
+def _pretraining_row(group: Group) -> TableRow:
+    arrays, facts = group.pairs[0]["sgd"], {**evidence(group), "digits": 1}
+    shares = {part: 100 * float(arrays[f"correct_{part}"].mean()) for part in ("train", "test")}
+    return {
+        "evidence": group.name,
+        "public images": group.rows[0].variant.train.data.name,
+        "trained on": f"{len(arrays['correct_train']):,}",
+        "held out": f"{len(arrays['correct_test']):,}",
+        "epochs": len(arrays["history"]),
+        "right, training\nimages, %": plot.Value(shares["train"], **facts),
+        "right, held-out\nimages, %": plot.Value(shares["test"], **facts),
+    }
+
+
+def shared_images() -> dict[str, int] | None:
+    """How many images of each part of CIFAR-10 are CIFAR-100 training images, pixel by pixel.
+
+    None where the two data sets are not both here.
+    """
+    if not all(data.locate(name).found for name in (PRIVATE, PUBLIC)):
+        return None
+    public = set(_pixels(data.load(PUBLIC).train))
+    parts = data.load(PRIVATE).splits
+    return {name: sum(image in public for image in _pixels(s)) for name, s in parts.items()}
+
+
+def _pixels(split: data.Split) -> Iterator[bytes]:
+    return (image.tobytes() for image in split.x.numpy())
+
+
+def shared_told(found: dict[str, int] | None) -> plot.Figure:
+    """What `shared_images` counts, as a sentence."""
+    if found is None:
+        return sentence("CIFAR-10 and CIFAR-100 are not both here: nothing is counted.")
+    words = {"train": "training", "test": "test"}
+    told = " and ".join(f"{n} of its {words[part]} images" for part, n in found.items())
+    return sentence(f"CIFAR-10 shares with the training images of CIFAR-100 {told}.")
+
+
+# -- readings -----------------------------------------------------------------------------------
+
+
+def candidate_rows() -> list[TableRow]:
+    """A row for each candidate reading: clean accuracy on the selection seed, percent."""
+    s = settling.cifar10()
+    return [
+        {"candidate": c.name}
+        | {MODELS[m]: _accuracy(c.accuracies.get(m)) for m in MODELS}
+        | {"both printed accuracies": c.status}
+        for c in settling.settlement(s).candidates
+    ]
+
+
+def _accuracy(percent: float | None) -> object:
+    return "not attempted" if percent is None else plot.Value(percent, tier="recorded")
+
+
+def candidates_told() -> plot.Figure:
+    """What was to be reached, and what did, as a sentence."""
+    s = settling.cifar10()
+    return sentence(settling.told(s, settling.settlement(s)).replace("*", ""))
+
+
+# -- how training went --------------------------------------------------------------------------
+
+
+def history_curves(groups: Sequence[Group]) -> list[plot.Curve]:
+    """Accuracy on the test images after each epoch, percent: a curve a group and model."""
+    return [_history(group, model) for group in groups for model in MODELS]
+
+
+def _history(group: Group, model: str) -> plot.Curve:
+    values = np.stack([100 * pair[model]["history"] for pair in group.pairs])
+    each = [stats.seed_summary(epoch) for epoch in values.T]
+    mean = np.array([s.mean for s in each])
+    several = len(values) > 1  # of one seed there is no interval: a history knows no images
+    low, high = ([getattr(s, end) for s in each] if several else mean for end in ("low", "high"))
+    e = Estimate(mean, np.array(low), np.array(high), len(values))
+    label = f"{MODELS[model]}, {group.source or group.tier}"
+    return curve_of(group, e, [n + 1.0 for n in range(len(each))], label, model)
+
+
+def printed_accuracies(at: float) -> list[plot.Anchor]:
+    """The two that the paper prints, as points over an epoch."""
+    printed = {m: float(claim(f"section3.6/accuracy/{m}").published) for m in MODELS}
+    sides = {"sgd": "above left", "dpsgd": "below left"}
+    return [plot.Anchor(at, p, f"printed {p:g}", side=sides[m]) for m, p in printed.items()]
+
+
+# -- images that are here -----------------------------------------------------------------------
+
+
+def images_here() -> bool:
+    """Whether CIFAR-10's images are on this machine."""
+    return data.locate(PRIVATE).found
+
+
+def zoo(*, device: str = "auto") -> list[Group]:
+    """The zoo's pair, where CIFAR-10's images are here: nothing is computed."""
+    if not images_here():
+        return []
+    return list(grouped(live("tursynbek2020/cifar-base", device=device), "executed", "zoo"))
+
+
+def radii(group: Group) -> tuple[float, ...]:
+    """Those of PGD for the group's networks: drawn digits are attacked at larger ones."""
+    profile = "quick" if group.source == "quick" else "paper"
+    spec = registry.experiment("tursynbek2020/cifar-pgd").variants(profile, seed=0)[0].spec
+    assert isinstance(spec, Pgd)
+    return spec.eps
+
+
+def images_told() -> plot.Figure:
+    """Whether they are, and what that means for a page, as a sentence."""
+    if images_here():
+        return sentence(
+            "CIFAR-10 is on this machine: the zoo's models, where they are kept, are asked again "
+            "about its first test images."
+        )
+    return sentence(
+        "CIFAR-10 is not on this machine: what is said of full-scale models comes from their "
+        "records, and none of them is asked again in this build."
+    )

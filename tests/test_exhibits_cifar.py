@@ -1,0 +1,263 @@
+"""Pages on CIFAR-10: units, readings, equally accurate networks, models asked by themselves."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from privrob import exhibits, plot
+from privrob.exhibits import curvature as curved
+from privrob.exhibits import equal, heads, masking, units
+from privrob.exhibits import geometry as shapes
+from privrob.exhibits.groups import gather_alone
+from privrob.lab import cifar, registry
+from privrob.lab.measures.masking import OTHERS, WHITE_BOX
+from privrob.models_cifar import CIFAR
+from record_specimens import IMAGES, curvature_arrays, distance_arrays, group
+
+RECORDED = f"recorded, {heads.READING}"
+
+
+def variants(name, profile="paper", **chosen):
+    """In the reading that the pages draw."""
+    found = registry.experiment(f"tursynbek2020/cifar-{name}").variants(profile, **chosen)
+    return [v for v in found if profile == "quick" or v.reading == heads.READING]
+
+
+def distances(variant):
+    rng = np.random.default_rng(variant.seed)
+    return distance_arrays(rng, 1.0 if variant.model == "sgd" else 0.8)
+
+
+# -- units --------------------------------------------------------------------------------------
+
+
+def test_a_distance_behind_the_normalisation_lies_between_the_two_ends():
+    """Whatever the gradient: by hand, channel by channel."""
+    rng = np.random.default_rng(0)
+    stds = np.array(CIFAR.std)[:, None]
+    gradient = rng.normal(size=(3, 50)) * rng.uniform(0, 9, size=(3, 1))  # in pixels
+    margin = 2.0
+    for order in (1, 2):
+        pixels = margin / np.linalg.norm(gradient.ravel(), ord=order)
+        behind = margin / np.linalg.norm((gradient * stds).ravel(), ord=order)
+        assert pixels / max(CIFAR.std) <= behind <= pixels / min(CIFAR.std)
+
+
+def test_both_units_stand_beside_the_print_whose_ratio_is_above_one():
+    found = group(distances, variants("distance", seed=0))
+    rows = {r["what"]: r for r in units.both_units([found], section="section3.6")}
+    printed = "printed,\nunit not said"
+    assert rows["SGD, ℓ∞"][printed].mean == 0.268
+    assert rows["DP-SGD, ℓ∞ over ℓ2"][printed].mean == pytest.approx(0.238 / 0.158)
+    assert rows["DP-SGD, ℓ∞ over ℓ2"][printed].tier == "derived"
+    assert rows["SGD, ℓ∞ over ℓ2"][f"{RECORDED},\npixels"].mean == pytest.approx(1 / 13)
+    l2 = found.pairs[0]["sgd"]["l2"]
+    mean = l2[l2 > 0].mean()
+    told = rows["SGD, ℓ2"][f"{RECORDED},\nnormalised"]
+    assert told == f"{mean / 0.2023:.3f} to {mean / 0.1994:.3f}"
+
+
+def test_one_deviation_gives_one_number_and_two_networks_none():
+    quick = group(distances, variants("distance", "quick"), tier="executed", source="quick")
+    full = group(distances, variants("distance", seed=0))
+    assert units.unit([quick]) == 0.3081
+    assert units.unit([full]) == pytest.approx((0.1994 + 0.2023) / 2)
+    rows = units.both_units([quick], section="section3.6")
+    assert " to " not in rows[0]["quick,\nnormalised"]
+    with pytest.raises(ValueError, match="different deviations"):
+        units.unit([quick, full])
+
+
+def test_a_histogram_in_other_units_is_the_same_one_stretched():
+    found = [group(distances, variants("distance", seed=0))]
+    pixels = units.unit(found)
+    own, other = (
+        shapes.distance_histograms(found, norm="l2", unit=u, digits=4)[0] for u in (1.0, pixels)
+    )
+    assert sum(own.shares) == pytest.approx(100)
+    assert other.shares == own.shares
+    assert other.edges == pytest.approx(np.array(own.edges) / pixels)
+    assert other.mean == pytest.approx(own.mean / pixels)
+    assert other.label == f"SGD {other.mean:.4f}"
+
+
+# -- curvature ----------------------------------------------------------------------------------
+
+
+def test_the_ratio_of_every_rank_is_that_of_the_means():
+    def arrays(variant):
+        return curvature_arrays(np.random.default_rng(variant.seed), 1.0)
+
+    found = group(arrays, variants("curvature"))
+    rows = curved.by_rank([found])
+    assert [r["rank"] for r in rows] == list(range(1, 10))
+    slow = [
+        np.log10(p["dpsgd"]["hessian"][3].mean() / p["sgd"]["hessian"][3].mean())
+        for p in found.pairs
+    ]
+    value = rows[3][f"recorded\n{heads.READING}"]
+    assert value.mean == pytest.approx(np.mean(slow))
+    assert value.n == 3
+    assert curved.by_rank([]) == []
+
+
+# -- readings and training ----------------------------------------------------------------------
+
+
+def test_candidates_that_did_not_run_say_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("PRIVROB_RECORDS", str(tmp_path))
+    rows = heads.candidate_rows()
+    assert [r["candidate"] for r in rows] == list(cifar.CANDIDATES)
+    assert {r["SGD"] for r in rows} == {"not attempted"}
+    assert "*" not in heads.candidates_told().text
+
+
+def test_a_history_is_the_mean_over_seeds_and_has_no_interval_of_one():
+    def arrays(variant):
+        return {"history": np.array([0.1, 0.5]) + 0.1 * variant.seed}
+
+    found = group(arrays, variants("base"))
+    sgd, dpsgd = heads.history_curves([found])
+    assert (sgd.label, dpsgd.model) == ("SGD, recorded", "dpsgd")
+    assert sgd.eps == [1.0, 2.0]
+    assert sgd.mean == pytest.approx([20, 60])
+    assert sgd.low[0] < 20 < sgd.high[0]
+    (one, _) = heads.history_curves([group(arrays, variants("base", seed=0))])
+    assert one.low == one.mean == one.high
+    assert [a.value for a in heads.printed_accuracies(2.0)] == [81.3, 70.1]
+
+
+def test_shared_images_are_counted_pixel_by_pixel(monkeypatch):
+    x = torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1).expand(5, 3, 2, 2)
+    sets = {
+        "cifar100": {"train": SimpleNamespace(x=x[:3])},
+        "cifar10": {"train": SimpleNamespace(x=x[3:]), "test": SimpleNamespace(x=x[[2, 4]])},
+    }
+    fake = SimpleNamespace(
+        locate=lambda name: SimpleNamespace(found=True),
+        load=lambda name: SimpleNamespace(splits=sets[name], train=sets[name]["train"]),
+    )
+    monkeypatch.setattr(heads, "data", fake)
+    found = heads.shared_images()
+    assert found == {"train": 0, "test": 1}
+    assert "0 of its training images and 1 of its test images" in heads.shared_told(found).text
+    fake.locate = lambda name: SimpleNamespace(found=name == "cifar10")
+    assert heads.shared_images() is None
+    assert "nothing is counted" in heads.shared_told(None).text
+
+
+# -- one model by itself ------------------------------------------------------------------------
+
+
+def attacked(variant):
+    eps = np.array([2 / 255, 8 / 255])
+    masks = {name: np.arange(50) < np.array([[30], [10]]) for name in (*WHITE_BOX, *OTHERS)}
+    return {"eps": eps, "zero_gradient": np.zeros(50, bool), "clean": np.arange(50) < 40} | masks
+
+
+def test_a_model_that_was_asked_alone_makes_a_group(monkeypatch, tmp_path):
+    monkeypatch.setenv("PRIVROB_RECORDS", str(tmp_path))
+    found = [
+        SimpleNamespace(variant=v, result=SimpleNamespace(arrays=attacked(v), key="k"))
+        for v in variants("masking", "quick")
+    ]
+    (alone,) = gather_alone("tursynbek2020/cifar-masking", found, model="dpsgd")
+    assert (alone.name, alone.models, alone.seeds) == ("quick", ("dpsgd",), (0,))
+    assert gather_alone("tursynbek2020/cifar-masking", found, model="sgd") == []
+    (network,) = masking.networks([alone])
+    assert network.name == "DP-SGD"
+    assert float(network.after("fgsm", eps=2 / 255).mean) == 60
+    assert masking.judged([alone], eps=2 / 255).text.endswith("By the rule: robustness.")
+    assert "no word" in masking.judged([], eps=0.1).text
+
+
+# -- equally accurate networks --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("signs", "word"),
+    [
+        ([1, 0, 1], "less robust"),
+        ([-1, 0], "more robust"),
+        ([1, -1, 1], "the comparisons contradict each other"),
+        ([0, 0, 0], "undecided"),
+        ([], "undecided"),
+    ],
+)
+def test_the_word_follows_from_the_signs(signs, word):
+    assert equal.word(signs) == word
+
+
+def right(share):
+    return np.arange(IMAGES) < share * IMAGES
+
+
+def under_attack(kept):
+    """Arrays of FGSM, PGD and distance of SGD and DP-SGD: `kept` is what DP-SGD keeps."""
+    eps = np.array([0.0, 1 / 255, 2 / 255])
+
+    def fgsm(variant):
+        mine = kept if variant.model == "dpsgd" else 0.5
+        correct = np.stack([right(s) for s in (0.8, mine, 0.1)])
+        return {"eps": eps, "correct": correct, "correct_unclipped": correct}
+
+    def pgd(variant):
+        a = fgsm(variant)
+        first = np.where(a["correct"][0], -1, 0)[None].repeat(2, 0)
+        steps = {"steps": np.array([20, 40]), "first_success": first.astype(np.int16)}
+        return steps | {"eps": eps[1:], "correct": a["correct"][1:, None].repeat(2, 1)}
+
+    return fgsm, pgd
+
+
+@pytest.mark.parametrize(("kept", "sign", "word"), [(0.3, 1, "less"), (0.7, -1, "more")])
+def test_two_networks_are_compared_from_records_first(kept, sign, word):
+    fgsm, pgd = under_attack(kept)
+    seen = {
+        "FGSM": [group(fgsm, variants("control-fgsm"))],
+        "PGD": [group(pgd, variants("control-pgd"))],
+        "distance": [],
+    }
+    quick = group(fgsm, variants("control-fgsm", "quick"), tier="executed", source="quick")
+    compared = equal.compare(seen | {"FGSM": [*seen["FGSM"], quick]})
+    assert compared.eps == pytest.approx(1 / 255)
+    assert compared.signs == {"FGSM": sign, "PGD": sign}
+    rows = equal.rows(compared)
+    assert rows[0]["DP-SGD weaker by"].mean == pytest.approx(100 * (0.5 - kept))
+    assert rows[0]["DP-SGD weaker by"].tier == "recorded"
+    assert equal.verdict(compared).text.endswith(f"DP-SGD: {word} robust.")
+
+
+def test_small_networks_decide_nothing_and_none_give_no_verdict():
+    fgsm, pgd = under_attack(0.3)
+    about = {"tier": "executed", "source": "quick"}
+    seen = {
+        "FGSM": [group(fgsm, variants("control-fgsm", "quick"), **about)],
+        "PGD": [group(pgd, variants("control-pgd", "quick"), **about)],
+        "distance": [group(distances, variants("control-distance", "quick"), **about)],
+    }
+    compared = equal.compare(seen)
+    assert compared.signs["distance"] == 1
+    assert "which decide nothing" in equal.verdict(compared).text
+    none = equal.compare({"FGSM": [], "PGD": [], "distance": []})
+    assert none.found == {}
+    assert "no verdict" in equal.verdict(none).text
+
+
+# -- colour ---------------------------------------------------------------------------------------
+
+
+def test_a_strip_shows_colour_images_and_names_their_classes():
+    torch.manual_seed(1)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 4 * 4, 10))
+    image, label = torch.rand(1, 3, 4, 4), torch.tensor([3])
+    figure, alt, rows = exhibits.strip(
+        {"sgd": network}, image, label, eps=[0.0, 0.1], names=heads.CLASSES
+    )
+    assert alt.startswith("An image of class cat under FGSM.")
+    assert rows[0]["answer"] in heads.CLASSES
+    assert "svg" in plot.inline_svg(figure, alt="a strip")
+    shown = figure.axes[0].images[0].get_array()
+    assert np.allclose(shown, image[0].permute(1, 2, 0).numpy())
