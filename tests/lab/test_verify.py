@@ -13,7 +13,7 @@ from privrob.data import MissingDataError
 from privrob.lab import recompute as module
 from privrob.lab import run, tasks
 from privrob.lab import spec as specs
-from privrob.lab.recompute import against, recompute
+from privrob.lab.recompute import against, attacks, recompute
 from privrob.lab.run import Lab, Result, key_of
 from privrob.lab.spec import Data
 from privrob.lab.store import Store, json_text
@@ -305,6 +305,14 @@ def test_images_within_the_slack_are_excused_but_not_many(lab, altered, monkeypa
     assert (outcome.agrees, outcome.disagreements, outcome.excused) == (True, 0, 2)
     monkeypatch.setattr(module.base, "EXCUSED_SHARE", 0.01)
     assert recompute(result, lab).agrees is False
+
+
+@pytest.mark.parametrize(("off", "differs"), [(0.03, False), (0.1, True), (np.nan, True)])
+def test_ties_that_rounding_breaks_may_move_a_spectrum_a_little(off, differs):
+    spectrum = np.array([[40.0, 8.0], [4.0, 2.0]])  # rank x image
+    moved = spectrum + np.array([[0, 0], [40.0 * off, 0]])
+    assert attacks._apart("hessian", spectrum, moved).any(0).tolist() == [differs, False]
+    assert attacks._apart("logits", spectrum, moved).any(0).tolist() == [True, False]
 
 
 def test_rounding_to_half_precision_is_no_disagreement():

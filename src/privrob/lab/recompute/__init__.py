@@ -26,6 +26,7 @@ from privrob.lab.recompute.base import (
     EXCUSED_SHARE,
     PREFIX_SLACK,
     PROBE_SLACK,
+    TIE_SLACK,
     Outcome,
     Unchecked,
     margin,
@@ -84,6 +85,7 @@ def _kept(outcome: Outcome, lab: Lab) -> dict[str, Any]:
         "attack": ATTACK_SLACK,
         "prefix": PREFIX_SLACK,
         "probe": PROBE_SLACK,
+        "ties": TIE_SLACK,
     }
     return {
         "key": outcome.result.key,

@@ -19,6 +19,10 @@ CLEAN_SLACK, ATTACK_SLACK = 1e-3, 0.1  # in logits
 EXCUSED_SHARE = 0.02  # of the images
 PREFIX_SLACK = 0.002  # of the accuracy after one epoch: 20 images of MNIST's 10,000
 PROBE_SLACK = 2e-3  # relative, of numbers stored with 11 bits or more
+# Of the largest number of an image, for what is made of gradients of logits: where positions of a
+# max-pool tie, as on a blank background, rounding says through which one a gradient goes. Logits
+# are the same whichever it is.
+TIE_SLACK = 0.05
 
 Array = NDArray[Any]
 
