@@ -81,7 +81,8 @@ def zoo_checks(name: str, *, images: int, device: str = "auto") -> list[Outcome]
     """The zoo's models asked again about the first images, and compared with their records."""
     lab = Lab(open_store("paper"), on=device)
     found = []
-    for row in study.recorded(name):
+    once = {row.result.key: row for row in study.recorded(name)}  # readings may share a model
+    for row in once.values():
         base = lab.lookup(row.variant.train)
         kept = base is not None and lab.store.weights(base.record) is not None
         if kept and row.variant.seed == registry.LIVE_SEED:
