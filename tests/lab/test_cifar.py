@@ -89,16 +89,17 @@ def test_the_control_compares_on_images_that_neither_was_trained_on():
 
 
 @pytest.mark.parametrize(
-    ("profile", "images", "batch"), [("paper", 50000, 200), ("quick", 4000, 64)]
+    ("profile", "images"), [("paper", cifar.IMAGES), ("quick", cifar.QUICK_HALVED)]
 )
-def test_halves_are_trained_alike_at_their_own_rate(profile, images, batch):
+def test_halves_are_trained_alike_at_their_own_rate(profile, images):
     found = variants("halves", profile)
     for model in ("sgd", "dpsgd"):
         trains = [v.train for v in found if v.model == model]
         assert [t.data.half for t in trains] == list(range(16))
         assert all(isinstance(t.data, HalvedTraining) for t in trains)
         assert len({t.training for t in trains}) == 1
-    assert trains[0].training.sample_rate == batch / (images // 2)
+    private = trains[0].training
+    assert private.sample_rate == private.batch_size / (images // 2)
     assert variants("halves", "live") == []
 
 
@@ -112,7 +113,8 @@ def test_membership_is_asked_of_the_stopped_model_too():
     assert [(v.model, v.note) for v in found] == [("sgd", ""), ("dpsgd", ""), ("sgd", "stopped")]
     for v in found:
         assert isinstance(v.spec, Membership)
-        assert (v.spec.data, v.spec.eps) == (v.train.data, 8 / 255)
+        assert (v.spec.data.name, v.spec.eps) == ("cifar10", 8 / 255)
+        assert v.spec.data.train == v.spec.data.test  # as many members as others
 
 
 def test_the_settled_pair_is_asked_live_on_real_images():

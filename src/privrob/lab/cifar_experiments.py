@@ -125,9 +125,8 @@ def masking(train: Train, profile: str) -> Asked:
 def membership(train: Train, profile: str) -> Asked:
     """song2019's scores of the first training images and of as many test images."""
     quick = profile == "quick"
-    data = Data(
-        name=train.data.name, train=1000 if quick else MEMBERS, test=1000 if quick else None
-    )
+    images = 1000 if quick else MEMBERS
+    data = Data(name=train.data.name, train=images, test=images)
     (eps,) = _radii((MEMBERSHIP_EPS,), profile)
     steps = 5 if quick else MEMBERSHIP_STEPS
     return [("", Membership(train=train, data=data, eps=eps, steps=steps, verifier=""))]
