@@ -33,6 +33,16 @@ def test_printed_means_stand_above_ours_and_words_point_outwards():
     assert at["SGD 1.5"].get_ha() == "left"
 
 
+def test_words_that_have_no_room_on_the_left_stand_together_on_the_right():
+    own = [
+        plot.Histogram([0.0, 1.0, 2.0], [90.0, 10.0], m, f"SGD {m}", "recorded") for m in (0.3, 0.4)
+    ]
+    _, (ax,) = plot.panels()
+    plot.histogram_panel(ax, own, x="distance")
+    [words] = ax.texts
+    assert (words.get_text(), words.xy[0], words.get_ha()) == ("SGD 0.3, SGD 0.4", 0.4, "left")
+
+
 def test_powers_of_ten_are_written_out():
     assert spectra.power(-12) == "10⁻¹²"
     assert spectra.power(0.0) == "10⁰"

@@ -21,6 +21,7 @@ from privrob.plot.tiers import HOLLOW, check_source, tier
 
 HATCHES = {"sgd": "", "dpsgd": "////"}
 _ROWS = {"published": 1.3}  # heights of the marks, over the highest bar
+ROOM = 0.24  # of the width of the axis, that words on the left of a mark may take
 _OWN_ROW = 1.12
 
 
@@ -58,7 +59,8 @@ def histogram_panel(
 ) -> None:
     """Draw outlines in percent of images; the means and `marks` stand above, the printed highest.
 
-    Words stand to the left of the smallest mark of a row and to the right of the others.
+    Words stand to the left of the smallest mark of a row and to the right of the others; all to
+    the right of the largest, in order, where there is no room on the left.
     """
     own = [Mark(h.mean, h.label, h.tier, h.source) for h in histograms]
     with style():
@@ -110,6 +112,8 @@ def outline(h: Histogram) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
 
 
 def _draw_row(ax: Axes, marks: Sequence[Mark], height: float) -> None:
+    left, right = ax.get_xlim()
+    crowded = len(marks) > 1 and marks[0].value - left < ROOM * (right - left)
     for i, mark in enumerate(marks):
         look = tier(mark.tier)
         face = PAPER if mark.source == HOLLOW else look.colour
@@ -117,10 +121,13 @@ def _draw_row(ax: Axes, marks: Sequence[Mark], height: float) -> None:
         dot.set(markersize=7.5, markerfacecolor=face, markeredgecolor=INK, markeredgewidth=0.9)
         dot.set(linestyle="none", zorder=5, clip_on=False)
         ax.add_line(dot)
+        if crowded and i < len(marks) - 1:
+            continue
+        words = ", ".join(m.text for m in marks) if crowded else mark.text
         note = ax.annotate(
-            mark.text, (0, 0), xytext=(0, 0), textcoords="offset points",
+            words, (0, 0), xytext=(0, 0), textcoords="offset points",
             annotation_clip=False, zorder=6,
         )  # fmt: skip
-        side = "left" if i == 0 and len(marks) > 1 else "right"
+        side = "left" if i == 0 and len(marks) > 1 and not crowded else "right"
         places: list[Place] = [((mark.value, height), side)]
         settle(ax, [(note, places)])
