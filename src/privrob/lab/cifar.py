@@ -76,8 +76,9 @@ CANDIDATES: dict[str, Setting] = {
     "no augmentation, learning rate x 2": Setting(FASTER, 0, 0),
 }
 # Written down before the first run: the matched reading is the first candidate whose accuracies on
-# the selection seed are both within TOLERANCE of the printed ones, if there is one.
-PRINTED, TOLERANCE = {"sgd": 0.813, "dpsgd": 0.701}, 0.01
+# the selection seed are both within TOLERANCE of the printed ones, if there is one. The claims on
+# the reported seeds allow more.
+TOLERANCE = 1.0  # percent
 MATCHED: str | None = "augmentation for SGD alone"  # of CANDIDATES; None: none needed, or none
 
 

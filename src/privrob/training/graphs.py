@@ -57,7 +57,7 @@ def fit(
 
 @contextmanager
 def _planar(model: nn.Module) -> Iterator[None]:
-    """NCHW order inside: without TF32 a GPU computes convolutions in it a quarter faster."""
+    """NCHW order inside: without TF32 a GPU computes convolutions faster in it."""
     order = [layer for layer in model.modules() if isinstance(layer, ChannelsLast)]
     hooks = [layer.register_forward_hook(lambda layer, x, out: x[0]) for layer in order]
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]

@@ -21,7 +21,8 @@ PREFIX_SLACK = 0.002  # of the accuracy after one epoch: 20 images of MNIST's 10
 PROBE_SLACK = 2e-3  # relative, of numbers stored with 11 bits or more
 # Of the largest number of an image, for what is made of gradients of logits: where positions of a
 # max-pool tie, as on a blank background, rounding says through which one a gradient goes. Logits
-# are the same whichever it is.
+# are the same whichever it is. Set when two processors were seen to differ by half as much; it
+# compares code, and no verdict rests on it.
 TIE_SLACK = 0.05
 
 Array = NDArray[Any]
