@@ -114,8 +114,12 @@ HOLDOUT, LOOK_EVERY = 5000, 25  # images that both are compared on; updates betw
 
 
 def control(*, seed: int) -> dict[str, Head]:
-    """The settled pair on the first 45,000 images; SGD stopped at DP-SGD's held-out accuracy."""
-    two, images = settled(seed=seed), IMAGES - HOLDOUT
+    """A pair on the first 45,000 images; SGD stopped at DP-SGD's held-out accuracy.
+
+    Neither is augmented, whatever the settled reading: the two differ in nothing but privacy.
+    """
+    two = pair(CANDIDATES["no augmentation"], reading=SETTLED, seed=seed)
+    images = IMAGES - HOLDOUT
     return stopped_beside(two, images=images, holdout=HOLDOUT, look_every=LOOK_EVERY)
 
 

@@ -36,9 +36,9 @@ PGD_EPS, PGD_STEPS = (1 / 255, 2 / 255, 4 / 255, 8 / 255), (20, 40)
 PGD_STEP_SIZE = 1 / 510  # twenty steps travel beyond the largest eps
 MASKING_EPS = (2 / 255, 8 / 255)
 MEMBERSHIP_EPS, MEMBERSHIP_STEPS = 8 / 255, 20  # song2019's on CIFAR-10
-# Of the test images, as many as two cores can take; in the paper distances are of all and curvature
-# of 100. Members are the first training images, and as many test images stand beside them.
-FGSM_IMAGES = DISTANCE_IMAGES = MEMBERS = 2000
+# Of the test images, as many as two cores can take; distances of the paper's pair are of all, as
+# there. Members are the first training images, and as many test images stand beside them.
+FGSM_IMAGES = CONTROL_DISTANCES = MEMBERS = 2000
 CURVATURE_IMAGES, PGD_IMAGES, MASKING_IMAGES = 1000, 500, 200
 LIVE_IMAGES = {"fgsm": 1000, "pgd": 200, "distance": 200, "curvature": 100, "logits": 1000}
 QUICK_IMAGES = {"fgsm": 400, "pgd": 60, "distance": 200, "curvature": 200, "logits": 1000}
@@ -85,9 +85,9 @@ def pgd(train: Train, profile: str) -> Asked:
     return [("", spec)]
 
 
-def distance(train: Train, profile: str) -> Asked:
-    """Linearised and by DeepFool."""
-    data = _images(train, profile, "distance", paper=DISTANCE_IMAGES)
+def distance(train: Train, profile: str, *, paper: int | None = None) -> Asked:
+    """Linearised and by DeepFool; at full scale of so many images, or of all."""
+    data = _images(train, profile, "distance", paper=paper)
     return [("", Distance(train=train, data=data, steps=DEEPFOOL_STEPS, overshoot=OVERSHOOT))]
 
 
@@ -233,7 +233,7 @@ _ROWS: tuple[tuple[str, str, str, Wrap, Family], ...] = (
     ("control-fgsm", _NOWHERE, "Equally accurate models under FGSM, CIFAR-10", fgsm, controls),
     ("control-pgd", _NOWHERE, "Equally accurate models under PGD, CIFAR-10", pgd, controls),
     ("control-distance", _NOWHERE, "Equally accurate models, distance to the boundary, CIFAR-10",
-     distance, controls),
+     partial(distance, paper=CONTROL_DISTANCES), controls),
     ("masking", _NOWHERE, "Robustness or hidden gradients, CIFAR-10", masking,
      only("dpsgd", settled_pairs)),
     ("membership", _NOWHERE, "Who is a member? Scores of private and plain models, CIFAR-10",
