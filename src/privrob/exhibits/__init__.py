@@ -93,7 +93,7 @@ from privrob.exhibits.leak_sweeps import (
     show_leak_sweep,
     told,
 )
-from privrob.exhibits.leaks import Leak, leak_stamp, leaks
+from privrob.exhibits.leaks import Leak, leak_stamp, leaks, quick_leaks
 from privrob.exhibits.masking import (
     Scaled,
     concluded,
@@ -234,6 +234,7 @@ __all__ = [
     "printed",
     "quick",
     "quick_differences",
+    "quick_leaks",
     "said",
     "saturation",
     "sensitivity",
