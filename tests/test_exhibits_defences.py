@@ -48,3 +48,10 @@ def test_what_is_verified_survives_the_attack(small):
     (row,) = looseness.cross_verified({"net": model}, x, y, eps=0.002)
     assert all(row[name].mean <= row["PGD"].mean for name in looseness.BOUNDS)
     assert row["dual"].mean > 0
+
+
+def test_a_bound_that_verifies_what_an_attack_fools_is_an_error(small, monkeypatch):
+    model, x, y = small
+    monkeypatch.setattr(looseness, "_verified", lambda model, x, y, eps, how: y == y)
+    with pytest.raises(ValueError, match="verified and wrong on adversarial"):
+        looseness.cross_verified({"net": model}, x, y, eps=0.5)

@@ -4,6 +4,7 @@ import pytest
 
 from leak_specimens import drawn, leak
 from privrob import exhibits
+from privrob.exhibits import leak_sweeps
 from privrob.lab import registry
 
 
@@ -57,6 +58,12 @@ def test_what_was_not_run_has_its_hours(tmp_path, monkeypatch):
     (row,) = exhibits.not_attempted("song2019/budget")
     assert row["settings"] * row["seeds"] == row["models lacking"] == len(wanted)
     assert row["state"].startswith("not attempted: about ")
+    assert exhibits.lacking_caption().endswith("take, an estimate.")  # nothing was timed
+
+
+def test_estimates_stand_beside_what_was_timed(monkeypatch):
+    monkeypatch.setattr(leak_sweeps, "overruns", lambda names: [0.75, 4.0, 2.0])
+    assert "took 0.8 to 4.0 times its estimate" in exhibits.lacking_caption()
 
 
 def test_the_settings_of_quick_are_told_apart():

@@ -165,6 +165,17 @@ def test_a_leak_that_difficulty_hides_is_found_by_shadows_alone(two):
     assert ratio.official.mean() > ratio.chance
 
 
+@pytest.mark.parametrize("attack", lira.RANKED)
+def test_where_nothing_leaks_the_area_is_one_half(attack):
+    """Within four standard errors over worlds; the partner among the shadows took one percent."""
+    areas = []
+    for seed in range(6):
+        scores = lira.attack_scores(world(shift=0, seed=seed), MEMBERS, attack)
+        sides = ((s[held], s[~held]) for s, held in zip(scores, MEMBERS, strict=True))
+        areas.append(np.mean([threshold.roc(*two).auc for two in sides]))
+    assert abs(np.mean(areas) - 0.5) < 4 * np.std(areas, ddof=1) / 6**0.5
+
+
 def test_chance_repeats_the_whole_attack():
     """Where nothing leaks the mean lies among those of the deals."""
     nothing = arm(shift=0.0)
@@ -244,6 +255,8 @@ def test_tables_have_every_attack_and_input(two):
     assert rows[0]["I_A, 95 %\nof chance"].mean == 100 * found.chance
     rare = lira.rare_rows(two)
     assert len(rare) == 2 * len(lira.RANKED)
+    for head in ("TPR at\n1 % FPR", "area"):  # of PGD, by LiRA online: far above chance
+        assert rare[-1][f"I_B,\n{head}"].low > rare[-1][f"I_B, {head},\n95 % of chance"].mean
     assert rare[1]["I_B,\narea"].mean == pytest.approx(
         100 * lira.reached(two[0], "benign", lira.OFFLINE).auc.mean()
     )

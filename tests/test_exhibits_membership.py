@@ -123,12 +123,28 @@ def test_three_attacks_each_with_chance_and_held_out():
     assert by_attack["one threshold"]["official"].mean == pytest.approx(100 * official)
 
 
-def test_stored_outputs_stand_first_and_claim_no_null():
+def test_stored_outputs_stand_first_with_the_chance_of_their_numbers_of_points():
     rows = thresholds.inference_rows([leak()])
     assert [r["I_B"].tier for r in rows] == ["published", "published", "executed"]
     assert rows[1]["I_A"].mean == pytest.approx(68.8256)
-    assert rows[1]["I_A, 95 %\nof chance"] is None
+    derived = rows[1]["I_A, 95 %\nof chance"]
+    assert derived.tier == "derived"
+    assert derived.mean == pytest.approx(100 * threshold.closed_form_null(1900, 514).high)
+    assert rows[1]["I_A,\nheld out"] is None
     assert list(rows[0]) == list(rows[2])
+
+
+def test_scores_that_are_kept_are_attacked_as_well():
+    one = leak()
+    for part in ("train", "test"):  # as if the answer were blind on one side, and exact on both
+        one.arrays[f"entropy_benign_{part}"] = np.zeros(len(one.arrays[f"labels_{part}"]))
+        one.arrays[f"modified_entropy_benign_{part}"] = one.arrays[f"log_odds_benign_{part}"]
+    rows = {r["attack"]: r for r in thresholds.rival_rows([one])[:5]}
+    assert list(rows)[2:4] == ["entropy", "modified entropy"]
+    assert rows["entropy"]["official"].mean == 50
+    for column in ("official", "95 % of chance", "held out"):
+        assert rows["modified entropy"][column].mean == rows["one threshold"][column].mean
+    assert len(thresholds.rival_rows([one])) == 5 + 3  # of adversarial inputs none is kept
 
 
 def test_the_sentence_tells_chance_from_more():
@@ -152,6 +168,22 @@ def test_roc_lines_are_shares_of_either_side():
     assert rows[0]["TPR at 1 % FPR, %"].mean == pytest.approx(
         100 * (members > nonmembers.max()).mean()
     )
+
+
+def test_chance_of_rare_false_alarms_is_that_of_dealt_memberships():
+    one, nothing = (thresholds.rare_rows([leak(shift=s)])[0] for s in (3.0, 0.0))
+    members, nonmembers = leak(shift=3.0).sides("log_odds_benign")
+    rng, urn, found = np.random.default_rng(1), np.concatenate([members, nonmembers]), []
+    for _ in range(1500):  # of 60 non-members none may be accused: who is above all of them
+        dealt = rng.permutation(urn)
+        found.append((dealt[:80] > dealt[80:].max()).mean())
+    assert one["TPR, 95 %\nof chance"].mean == pytest.approx(100 * np.quantile(found, 0.95), abs=1)
+    for name in ("TPR", "area"):
+        row = next(k for k in one if k.startswith(name) and "chance" not in k)
+        high = f"{name}, 95 %\nof chance"
+        assert one[row].mean > one[high].mean
+        assert 50 <= nothing[high].mean < 65 or name == "TPR"
+    assert nothing["area under ROC, %"].mean < nothing["area, 95 %\nof chance"].mean
 
 
 # -- nulls --------------------------------------------------------------------------------------

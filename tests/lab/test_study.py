@@ -58,6 +58,14 @@ def test_a_stale_record_is_not_touched(calls, monkeypatch):
     assert {r.result.state for r in rows} == {"stale"}
 
 
+def test_what_was_timed_stands_over_its_estimate(calls, monkeypatch):
+    assert study.overruns(["tursynbek2020/base"]) == []
+    rows = study.study("tursynbek2020/base", profile="paper", seed=0, device="cpu")
+    monkeypatch.setattr(study.costs, "minutes", lambda spec, images: 0.5)
+    seconds = [row.result.manifest["seconds"] for row in rows]
+    assert study.overruns(["tursynbek2020/base"]) == pytest.approx([s / 30 for s in seconds])
+
+
 def test_pairs_are_of_one_seed_and_reading_and_only_whole_ones(calls):
     rows = study.study("tursynbek2020/base", profile="paper")
     found = dict(study.pairs(rows[:-1], reading="matched"))

@@ -87,13 +87,14 @@ from privrob.exhibits.leak_sweeps import (
     accuracy_rows,
     audited,
     gap,
+    lacking_caption,
     leak_lead,
     not_attempted,
     quick_differences,
     show_leak_sweep,
     told,
 )
-from privrob.exhibits.leaks import Leak, leak_stamp, leaks
+from privrob.exhibits.leaks import Leak, leak_stamp, leaks, quick_leaks
 from privrob.exhibits.masking import (
     Scaled,
     concluded,
@@ -202,6 +203,7 @@ __all__ = [
     "knowledge",
     "knowledge_rows",
     "label_rates",
+    "lacking_caption",
     "ladder",
     "lead",
     "leak_lead",
@@ -234,6 +236,7 @@ __all__ = [
     "printed",
     "quick",
     "quick_differences",
+    "quick_leaks",
     "said",
     "saturation",
     "sensitivity",

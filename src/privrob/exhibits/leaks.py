@@ -108,11 +108,16 @@ def leaks(name: str, computed: Sequence[Row] = (), *, models: Sequence[str] = ()
     `computed` is what a notebook just computed; rows that are not reduced are records already.
     `models` names ways of training, all if empty.
     """
-    small = [row for row in computed if row.variant.train.scale == "reduced"]
     return [
         *(Leak(row, "recorded", "") for row in study.recorded(name, models=models)),
-        *(Leak(row, "executed", "quick") for row in small),
+        *quick_leaks(computed),
     ]
+
+
+def quick_leaks(computed: Sequence[Row]) -> list[Leak]:
+    """The small models among what a notebook computed, whatever else is recorded."""
+    small = [row for row in computed if row.variant.train.scale == "reduced"]
+    return [Leak(row, "executed", "quick") for row in small]
 
 
 # -- what a table shows of them -----------------------------------------------------------------

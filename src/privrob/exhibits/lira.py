@@ -1,6 +1,7 @@
 """The likelihood-ratio attack beside the threshold attack, on the same models.
 
-Every number is a mean over an arm's N targets, each attacked with the other N - 1 as shadows.
+Every number is a mean over an arm's N targets, each attacked with the other N - 1 as shadows, or,
+online, with the N - 2 of these that are not the target's partner.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ ONE, BY_CLASS = "one threshold", "one for each class"
 OFFLINE, ONLINE = "LiRA offline", "LiRA online"
 ATTACKS = (ONE, BY_CLASS, OFFLINE, ONLINE)
 RANKED = (ONE, OFFLINE, ONLINE)  # by one score, so that there is a curve
-RATIOS = {OFFLINE: lira.offline, ONLINE: lira.online}
+# Halves come in pairs: with its partner among the shadows a target scores below one half by itself.
+RATIOS = {OFFLINE: lira.offline, ONLINE: lira.online_without_partner}
 DEALS = 19  # the largest of so many is not exceeded by chance in 95 % of cases
 RARE = 0.01  # the false positive rate at which a TPR is told
 GRID = 60  # points of a ROC curve
@@ -46,8 +48,8 @@ class Reached:
     """Of each target (N,): shares; `chance` is of the mean of `official`.
 
     `official` has thresholds chosen on the points that they are scored on, `held_out` on others.
-    `tpr` where one non-member in a hundred is called a member, and `auc`: both None for thresholds
-    of several classes, which are no curve.
+    `tpr` where one non-member in a hundred is called a member, and `auc`, each with chance's share
+    of the mean: all None for thresholds of several classes, which are no curve.
     """
 
     official: Floats
@@ -55,21 +57,26 @@ class Reached:
     tpr: Floats | None
     auc: Floats | None
     chance: float
+    tpr_chance: float | None
+    auc_chance: float | None
 
 
 @lru_cache(maxsize=64)
 def reached(arm: Arm, inference: str, attack: str) -> Reached:
     """What an attack reaches on every target of an arm, and what it would by chance."""
     scores = attack_scores(arm.log_odds(inference), arm.members, attack)
-    curves = [threshold.roc(*sides) for sides in _sides(scores, arm.members)]
-    ranked = attack != BY_CLASS
-    return Reached(
-        _official(scores, arm, arm.members, attack),
-        _held_out(scores, arm, attack),
-        np.array([c.tpr_at(RARE) for c in curves]) if ranked else None,
-        np.array([c.auc for c in curves]) if ranked else None,
-        _chance(arm, inference, attack),
-    )
+    official, held_out = _official(scores, arm, arm.members, attack), _held_out(scores, arm, attack)
+    chance, tpr_chance, auc_chance = _chance(arm, inference, attack)
+    if attack == BY_CLASS:
+        return Reached(official, held_out, None, None, chance, None, None)
+    tpr, auc = _curves(scores, arm.members)
+    return Reached(official, held_out, tpr, auc, chance, tpr_chance, auc_chance)
+
+
+def _curves(scores: Floats, members: Mask) -> tuple[Floats, Floats]:
+    """Of each target the TPR where false alarms are rare, and the area under its curve."""
+    curves = [threshold.roc(*sides) for sides in _sides(scores, members)]
+    return np.array([c.tpr_at(RARE) for c in curves]), np.array([c.auc for c in curves])
 
 
 def _sides(values: NDArray[Any], members: Mask) -> list[tuple[NDArray[Any], NDArray[Any]]]:
@@ -105,17 +112,19 @@ def _held_out(scores: Floats, arm: Arm, attack: str) -> Floats:
     return np.array(found)
 
 
-def _chance(arm: Arm, inference: str, attack: str) -> float:
-    """The 95 % of what the mean over targets reaches when the halves are dealt anew.
+def _chance(arm: Arm, inference: str, attack: str) -> list[float]:
+    """The 95 % of what means over targets reach when the halves are dealt anew.
 
+    Of the official accuracy, of the TPR where false alarms are rare, and of the area.
     The whole attack is repeated, shadows included: whoever is called a member was none.
     """
     log_odds, means = arm.log_odds(inference), []
     for deal in range(DEALS):
         members = arm.dealt(deal)
         scores = attack_scores(log_odds, members, attack)
-        means.append(_official(scores, arm, members, attack).mean())
-    return float(np.quantile(means, 0.95, method="higher"))
+        found = _official(scores, arm, members, attack), *_curves(scores, members)
+        means.append([values.mean() for values in found])
+    return [float(high) for high in np.quantile(means, 0.95, axis=0, method="higher")]
 
 
 # -- figures and tables -------------------------------------------------------------------------
@@ -173,16 +182,23 @@ def reached_rows(shown: Sequence[Arm], *, attacks: Sequence[str] = ATTACKS) -> l
 
 
 def rare_rows(shown: Sequence[Arm]) -> list[TableRow]:
-    """Members found at one false alarm in a hundred, and the area under the curve; percent."""
+    """Members found at one false alarm in a hundred, and the area; 95 % of chance; percent."""
     rows: list[TableRow] = []
     for arm in shown:
         for attack in RANKED:
             row: TableRow = {"attack": f"{arm.name}, {attack}"}
             for inference in arm.inferences:
                 found, name = reached(arm, inference, attack), INFERENCES[inference]
-                for head, values in (("TPR at\n1 % FPR", found.tpr), ("area", found.auc)):
+                for head, values, chance in (
+                    ("TPR at\n1 % FPR", found.tpr, found.tpr_chance),
+                    ("area", found.auc, found.auc_chance),
+                ):
                     assert values is not None
+                    assert chance is not None
                     row[f"{name},\n{head}"] = percent(arm, arm.summary(values))
+                    row[f"{name}, {head},\n95 % of chance"] = plot.Value(
+                        100 * chance, **arm.evidence, digits=1
+                    )
             rows.append(row)
     return rows
 

@@ -18,7 +18,9 @@ from privrob.exhibits.leaks import (
 )
 from privrob.exhibits.losses import described, shares
 from privrob.lab import statements
-from privrob.membership import threshold
+from privrob.lab.arithmetic import chance
+from privrob.membership import divergence, threshold
+from privrob.membership.threshold.chance import null_of
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +29,7 @@ BINS = 40
 GRID = 60  # points of a ROC curve
 RARE = 0.01  # the false positive rate at which a TPR is told
 INPUTS = tuple(INFERENCES)[:2]  # I_V is for models trained with bounds
+RIVALS = {"entropy": "entropy", "modified entropy": "modified_entropy"}  # scores, where kept
 PUBLISHED = {"natural": "natural", "pgd": "PGD"}  # rows of the ledger's table of Yale
 
 
@@ -105,7 +108,10 @@ def roc_alt(leaks: Sequence[Leak]) -> str:
 
 
 def inference_rows(leaks: Sequence[Leak]) -> list[TableRow]:
-    """Stored outputs of Yale first, then the official attack, chance and the held-out twin."""
+    """Stored outputs of Yale first, then the official attack, chance and the held-out twin.
+
+    Chance beside the stored outputs is that of scores without ties: the scores are not stored.
+    """
     rows = [_published(model) for model in PUBLISHED]
     return rows + [
         {"model": described(leak)}
@@ -137,9 +143,11 @@ def _published(model: str) -> TableRow:
     row: TableRow = {"model": f"{PUBLISHED[model]}, stored outputs"}
     for inference in INPUTS:
         claim = claims[f"{prefix}/infer-{inference}"]
-        name = INFERENCES[inference]
+        assert claim.sets is not None
+        name, most = INFERENCES[inference], chance(**claim.sets).most
         row[name] = plot.Value(float(claim.published), tier="published")
-        row |= {f"{name}, 95 %\nof chance": None, f"{name},\nheld out": None}
+        row[f"{name}, 95 %\nof chance"] = plot.Value(most, tier="derived")
+        row[f"{name},\nheld out"] = None
     return row
 
 
@@ -154,7 +162,7 @@ def _right(leak: Leak, inference: str) -> tuple[Floats, Floats]:
 
 
 def rival_rows(leaks: Sequence[Leak]) -> list[TableRow]:
-    """One threshold, one for each class, and the gap attack, of each model and kind of input."""
+    """One threshold, one for each class, the rival scores that are there, and the gap attack."""
     return [
         {"model": f"{described(leak)}, {INFERENCES[inference]}", "attack": name}
         | _three(leak, *numbers)
@@ -166,9 +174,9 @@ def rival_rows(leaks: Sequence[Leak]) -> list[TableRow]:
 
 def _rivals(leak: Leak, inference: str) -> dict[str, tuple[float, float, float]]:
     """Official accuracy, 95 % of chance, and the accuracy held out, of each attack."""
-    a, right = leak.audit(inference, score=SCORE), _right(leak, inference)
-    dealt = threshold.permutation_null(*right, permutations=PERMUTATIONS, seed=AUDIT_SEED)
-    held = threshold.cross_fitted(*right, seed=AUDIT_SEED)
+    a = leak.audit(inference, score=SCORE)
+    kept = {n: f"{key}_{inference}" for n, key in RIVALS.items()}
+    others = {n: leak.sides(key) for n, key in kept.items() if f"{key}_train" in leak.arrays}
     return {
         "one threshold": (a.official.accuracy, a.null.high, a.held_out.accuracy),
         "one for each class": (
@@ -176,8 +184,16 @@ def _rivals(leak: Leak, inference: str) -> dict[str, tuple[float, float, float]]
             a.class_null.high,
             a.class_held_out.accuracy,
         ),
-        "gap": (gap(leak, inference).accuracy, dealt.high, held.accuracy),
+        **{n: _attacked(*sides) for n, sides in others.items()},
+        "gap": _attacked(*_right(leak, inference)),
     }
+
+
+def _attacked(members: NDArray[Any], others: NDArray[Any]) -> tuple[float, float, float]:
+    """The same three of one threshold on any score."""
+    official = threshold.threshold_attack(members, others).accuracy
+    dealt = threshold.permutation_null(members, others, permutations=PERMUTATIONS, seed=AUDIT_SEED)
+    return official, dealt.high, threshold.cross_fitted(members, others, seed=AUDIT_SEED).accuracy
 
 
 def _three(leak: Leak, official: float, high: float, held_out: float) -> TableRow:
@@ -186,15 +202,31 @@ def _three(leak: Leak, official: float, high: float, held_out: float) -> TableRo
 
 
 def rare_rows(leaks: Sequence[Leak]) -> list[TableRow]:
-    """The share of members found at one false alarm in a hundred, and what guessing finds."""
-    return [
-        {
-            "model": f"{described(leak)}, {INFERENCES[inference]}",
-            "TPR at 1 % FPR, %": plot.Value(100 * a.tpr_at_1_percent, **leak.evidence),
-            "non-members at 1 %": floor(RARE * a.nonmembers),
-            "area under ROC, %": plot.Value(100 * a.auc, **leak.evidence),
-        }
-        for leak in leaks
-        for inference in INPUTS
-        for a in [leak.audit(inference, score=SCORE)]
-    ]
+    """Members found at one false alarm in a hundred, the area, and 95 % of chance of either."""
+    return [_rare(leak, inference) for leak in leaks for inference in INPUTS]
+
+
+def _rare(leak: Leak, inference: str) -> TableRow:
+    a, sides = leak.audit(inference, score=SCORE), leak.sides(f"{SCORE}_{inference}")
+    dealt: dict[str, int] = {"permutations": PERMUTATIONS, "seed": AUDIT_SEED}
+    numbers = {
+        "TPR at 1 % FPR, %": a.tpr_at_1_percent,
+        "TPR, 95 %\nof chance": tpr_null(*sides, fpr=RARE, **dealt).high,
+        "area under ROC, %": a.auc,
+        "area, 95 %\nof chance": divergence.auc_null(*sides, **dealt).high,
+    }
+    cells = {name: plot.Value(100 * v, **leak.evidence) for name, v in numbers.items()}
+    about = {"model": f"{described(leak)}, {INFERENCES[inference]}"}
+    return {**about, **cells, "non-members at 1 %": floor(RARE * a.nonmembers)}
+
+
+def tpr_null(
+    members: NDArray[Any], nonmembers: NDArray[Any], *, fpr: float, permutations: int, seed: int
+) -> threshold.Null:
+    """The null of `threshold.roc(...).tpr_at(fpr)` for these very scores: above `fpr` in the mean.
+
+    The threshold lies as low as the false alarms allow, so it has seen the non-members.
+    """
+    urn, rng = np.concatenate([members, nonmembers]), np.random.default_rng(seed)
+    dealt = (np.split(rng.permutation(urn), [len(members)]) for _ in range(permutations))
+    return null_of(np.array([threshold.roc(*sides).tpr_at(fpr) for sides in dealt]))

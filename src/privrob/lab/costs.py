@@ -1,4 +1,8 @@
-"""What a spec will cost, for `plan`: an estimate from one measurement, never a result."""
+"""What a spec will cost, for `plan`: an estimate from one measurement, never a result.
+
+For two free cores that both work for it: one thread takes about twice as long, and longer beside
+other work. `study.overruns` has what the records took.
+"""
 
 from privrob.lab.spec import (
     Abstract,

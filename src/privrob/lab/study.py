@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from privrob.lab import registry
+from privrob.lab import costs, registry
 from privrob.lab.registry import Variant
-from privrob.lab.run import Lab, Listener, Result, graph, key_of, open_store, silent
+from privrob.lab.run import Lab, Listener, Result, graph, key_of, open_store, silent, sizes
 from privrob.lab.spec import Spec, upstream
 
 Pair = dict[str, dict[str, np.ndarray]]  # 'sgd' and 'dpsgd' -> the arrays of their records
@@ -70,6 +70,18 @@ def lacking(variants: Sequence[Variant]) -> tuple[list[Variant], float]:
     missing = [v for v in variants if not lab.has(v.spec)]
     steps = lab.plan([v.spec for v in missing])
     return missing, sum(step.minutes for step in steps if step.state == "missing")
+
+
+def overruns(names: Sequence[str]) -> list[float]:
+    """Of all that was recorded on a CPU for these experiments, the time over its estimate."""
+    lab = Lab(open_store("paper"), on="cpu")
+    wanted = [v.spec for name in names for v in registry.experiment(name).variants("paper")]
+    found = {spec: lab.lookup(spec) for spec in graph(wanted)}
+    return [
+        r.manifest["seconds"] / 60 / costs.minutes(spec, images=sizes(spec.data))
+        for spec, r in found.items()
+        if r and r.manifest["device_kind"] == "cpu"
+    ]
 
 
 def pairs(rows: list[Row], *, reading: str, note: str = "") -> Iterator[tuple[int, list[Row]]]:
