@@ -20,6 +20,14 @@ def torchattacks_pgd(model: nn.Module, *, eps: float, step_size: float, steps: i
     return torchattacks.PGD(model, eps=eps, alpha=step_size, steps=steps, random_start=False)
 
 
+def torchattacks_square(
+    model: nn.Module, *, eps: float, queries: int, first_share: float
+) -> Attack:
+    import torchattacks
+
+    return torchattacks.Square(model, eps=eps, n_queries=queries, p_init=first_share, loss="margin")
+
+
 def foolbox_fgsm(model: nn.Module) -> Callable[[Tensor, Tensor, list[float]], list[Tensor]]:
     """One call for the whole grid, as foolbox offers."""
     import foolbox
@@ -37,10 +45,19 @@ def foolbox_pgd(model: nn.Module, *, eps: float, step_size: float, steps: int) -
     return lambda x, y: attack(wrapped, x, y, epsilons=eps)[1]
 
 
-def _foolbox(model: nn.Module):
+def foolbox_deepfool(model: nn.Module, *, steps: int, overshoot: float) -> Attack:
+    """In l2, free to leave the range of pixels, as ours."""
     import foolbox
 
-    return foolbox.PyTorchModel(model, bounds=(0, 1), device=next(model.parameters()).device)
+    wrapped = _foolbox(model, bounds=(-1000, 1000))
+    attack = foolbox.attacks.L2DeepFoolAttack(steps=steps, overshoot=overshoot)
+    return lambda x, y: attack(wrapped, x, y, epsilons=None)[1]
+
+
+def _foolbox(model: nn.Module, bounds: tuple[float, float] = (0, 1)):
+    import foolbox
+
+    return foolbox.PyTorchModel(model, bounds=bounds, device=next(model.parameters()).device)
 
 
 def fooled(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from privrob import paths
 from privrob.cli import app
 from privrob.lab import benchmark_goals, benchmark_results, benchmarks, benchmarks_page
-from privrob.lab.benchmark_goals import Goal
+from privrob.lab.benchmark_goals import Goal, Limit
 from privrob.lab.benchmarks import WARMUP, Contestant
 from privrob.lab.store import StoreError
 
@@ -241,6 +241,40 @@ def test_a_goal_without_a_ratio_says_why(goal):
         assert words in outcome.missing
 
 
+@pytest.mark.parametrize(("most", "word"), [(20.0, "met"), (12.5, "met"), (12.4, "not met")])
+def test_a_limit_of_memory_is_of_the_race(most, word):
+    limit = Limit("thing", "me", "MiB", most)
+    assert limit.needed({"thing": subject([1, 1, 1])}) == 12.5
+    assert limit.verdict({"thing": subject([1, 1, 1])}) == word
+
+
+def test_a_limit_of_time_is_of_the_growth_at_its_value():
+    limit = Limit("thing", "me", "s", 0.1, "batch", 128)
+    assert limit.needed({"thing": subject([1, 1, 1])}) == 0.128
+    assert limit.verdict({"thing": subject([1, 1, 1])}) == "not met"
+    assert (
+        Limit("thing", "me", "s", 0.1, "batch", 64).verdict({"thing": subject([1, 1, 1])}) == "met"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"), [("me", "batch", 99), ("me", "width", 64), ("none", "batch", 64)]
+)
+def test_a_limit_without_a_measurement_is_not_met(name, setting, value):
+    limit = Limit("thing", name, "s", 9.0, setting, value)
+    for subjects in ({}, {"thing": subject([1, 1, 1])}):
+        assert limit.verdict(subjects) == "not measured"
+
+
+def test_every_limit_names_what_exists():
+    for limit in benchmark_goals.LIMITS:
+        module = benchmarks.load(limit.subject)
+        assert f'"{limit.ours}"' in (benchmarks.folder() / f"{limit.subject}.py").read_text()
+        if limit.unit == "s":
+            assert limit.value in module.GROWTH[limit.setting]
+            assert limit.ours in module.GROWTH_OF
+
+
 def test_every_goal_names_a_subject_and_contestants_that_exist():
     source = {n: (benchmarks.folder() / f"{n}.py").read_text() for n in benchmarks.names()}
     assert {"dp_step", "fgsm_grid", "pgd"} <= set(source)
@@ -291,6 +325,7 @@ def test_the_page_shows_machine_goals_ratios_memory_and_growth(checkout, goal):
     assert "## A &lt;CPU&gt;, 1 thread, 2026-02-03" in text
     assert "load average before: 3.5 " in text
     assert "<td>me / peer</td><td>0.5</td><td>0.25 [0.20, 0.30]</td><td>met</td><td></td>" in text
+    assert "<td>distances, streamed</td><td>2048 MiB</td><td></td><td>not measured</td>" in text
     assert "<td>me</td><td>10.0</td><td>12.5</td>" in text
     assert "<td>peer</td><td>20.0</td><td>40.0</td><td>0.25 [0.20, 0.30]</td><td>0</td>" in text
     assert "grows with batch (width 1), in milliseconds" in text

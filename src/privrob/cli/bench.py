@@ -80,7 +80,7 @@ def bench(
 
 def _show(record: "Manifest") -> None:
     """A table for each subject, then the goals of what was measured."""
-    from privrob.lab.benchmark_goals import judge
+    from privrob.lab.benchmark_goals import LIMITS, judge
 
     for subject in record["subjects"].values():
         _show_subject(subject)
@@ -92,6 +92,16 @@ def _show(record: "Manifest") -> None:
             row(
                 goals, f"{outcome.goal.ours} / {outcome.goal.peer}", outcome.goal.limit, ratio, word
             )
+    for limit in (each for each in LIMITS if each.subject in record["subjects"]):
+        needed = limit.needed(record["subjects"])
+        measured = "" if needed is None else f"{needed:.1f} {limit.unit}"
+        row(
+            goals,
+            limit.ours,
+            f"{limit.most:g} {limit.unit}",
+            measured,
+            limit.verdict(record["subjects"]),
+        )
     show(goals)
 
 

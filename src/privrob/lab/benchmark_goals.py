@@ -1,4 +1,4 @@
-"""What our code should cost beside others, and whether a benchmark result meets it."""
+"""What our code should cost, beside others or at all, and whether a result meets it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,6 +56,46 @@ GOALS = (
     Goal("threshold", "threshold attack", "every score tried", 0.02),
     Goal("bounds", "IBP step", "plain step", 3.7),
     Goal("defences", "PGD-10 step", "naive PGD-10 step", 0.70),
+)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`ours` is to need at most `most` of `unit`, in one subject and whatever others need.
+
+    MiB are the peak at the subject's settings; s (seconds) are of the growth with `setting`, at
+    `value`.
+    """
+
+    subject: str
+    ours: str
+    unit: str
+    most: float
+    setting: str = ""
+    value: float = 0
+
+    def needed(self, subjects: Mapping[str, Any]) -> float | None:
+        """What was measured; None where nothing was."""
+        subject = subjects.get(self.subject)
+        if subject is None or "seconds" not in subject["contestants"].get(self.ours, {}):
+            return None
+        if self.unit == "MiB":
+            peak: float | None = subject["contestants"][self.ours]["peak_mib"]
+            return peak
+        place = self.setting, self.value
+        at = (p for p in subject["growth"] if (p["setting"], p["value"]) == place)
+        return next((point["seconds"][self.ours] for point in at), None)
+
+    def verdict(self, subjects: Mapping[str, Any]) -> str:
+        """'met', 'not met' or 'not measured'."""
+        needed = self.needed(subjects)
+        return "not measured" if needed is None else "met" if needed <= self.most else "not met"
+
+
+LIMITS = (
+    Limit("corruptions", "31 corruptions", "s", 120, "images", 10_000),
+    Limit("whole_set", "distances, streamed", "MiB", 2048),
+    Limit("whole_set", "FGSM grid, streamed", "MiB", 2048),
 )
 
 

@@ -4,7 +4,7 @@ from html import escape
 from typing import Any
 
 from privrob.lab import benchmark_results
-from privrob.lab.benchmark_goals import Outcome, judge
+from privrob.lab.benchmark_goals import LIMITS, Limit, Outcome, judge
 from privrob.lab.markup import Cell, chip, page, table
 from privrob.lab.store import Manifest
 
@@ -42,8 +42,10 @@ def _record(record: Manifest) -> list[str]:
     goals = table(
         ["goal", "limit", "measured", "", "why not"], map(_goal, judge(record["subjects"]))
     )
+    rows = (_limit(limit, record["subjects"]) for limit in LIMITS)
+    limits = table(["limit", "at most", "measured", ""], rows)
     subjects = [part for s in record["subjects"].values() for part in _subject(s)]
-    return [title, _machine(record), "### Goals", goals, *subjects]
+    return [title, _machine(record), "### Goals", goals, limits, *subjects]
 
 
 def _machine(record: Manifest) -> str:
@@ -66,6 +68,14 @@ def _goal(outcome: Outcome) -> list[Cell]:
         word, measured = "met" if outcome.met else "not met", _spread(outcome.ratio)
         why = "" if outcome.met else escape(goal.why)
     return [f"{escape(goal.ours)} / {escape(goal.peer)}", f"{goal.limit:g}", measured, word, why]
+
+
+def _limit(limit: Limit, subjects: dict[str, Any]) -> list[Cell]:
+    needed = limit.needed(subjects)
+    at = f", {limit.setting} {limit.value:g}" if limit.setting else ""
+    measured = "" if needed is None else f"{needed:.1f} {limit.unit}"
+    most = f"{limit.most:g} {limit.unit}"
+    return [f"{escape(limit.ours)}{at}", most, measured, limit.verdict(subjects)]
 
 
 def _subject(subject: dict[str, Any]) -> list[str]:
