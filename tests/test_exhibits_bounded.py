@@ -101,6 +101,17 @@ def test_figures_and_tables_have_the_inputs_that_there_are():
     }  # fmt: skip
 
 
+def test_arms_of_several_tiers_are_told_apart():
+    here = arm(0.0)
+    full = replace(here, leaks=tuple(Leak(m.row, "recorded", "") for m in here.leaks))
+    rows = lira.rare_rows([full, here])
+    named = [row["attack"].removesuffix(", one threshold") for row in rows[::3]]
+    assert named == ["DP-SGD, recorded", "DP-SGD, executed (quick)"]
+    first = [row["models"] for row in shadows.accuracy_rows([full, here])]
+    assert first == ["DP-SGD, recorded, 16", "DP-SGD, executed (quick), 16"]
+    assert lira.rare_rows([here])[0]["attack"] == "DP-SGD, one threshold"
+
+
 # -- from below and from above --------------------------------------------------------------------
 
 
