@@ -1,5 +1,6 @@
 """Private heads on random halves: their scores, and epsilon from below and from above."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ from privrob import data, privacy
 from privrob.exhibits import bounded, lira, shadows
 from privrob.exhibits.leaks import Leak
 from privrob.lab import cifar, registry
+from privrob.lab.budgets import DELTAS
 from privrob.lab.spec import Halved, HalvedTraining
 
 VARIANTS = registry.experiment("tursynbek2020/cifar-halves").variants("quick")
@@ -102,6 +104,17 @@ def test_figures_and_tables_have_the_inputs_that_there_are():
     }  # fmt: skip
 
 
+def test_arms_of_several_tiers_are_told_apart():
+    here = arm(0.0)
+    full = replace(here, leaks=tuple(Leak(m.row, "recorded", "") for m in here.leaks))
+    rows = lira.rare_rows([full, here])
+    named = [row["attack"].removesuffix(", one threshold") for row in rows[::3]]
+    assert named == ["DP-SGD, recorded", "DP-SGD, executed (quick)"]
+    first = [row["models"] for row in shadows.accuracy_rows([full, here])]
+    assert first == ["DP-SGD, recorded, 16", "DP-SGD, executed (quick), 16"]
+    assert lira.rare_rows([here])[0]["attack"] == "DP-SGD, one threshold"
+
+
 # -- from below and from above --------------------------------------------------------------------
 
 
@@ -124,7 +137,7 @@ def test_the_upper_bound_is_that_of_the_halves_own_training():
 def test_where_nothing_leaks_the_bounds_agree():
     found = bounded.bounded(arm(0.0))
     assert found.holds
-    assert found.lower.by_guesses < 0.3
+    assert found.lower.epsilon < 0.3
     text = bounded.bounds_told([found.arm]).text
     assert "no more than the accounted" in text
 
@@ -133,16 +146,33 @@ def test_a_leak_beyond_the_budget_is_found(monkeypatch):
     """As of a private engine that neither clips nor adds noise."""
     monkeypatch.setattr(bounded, "accounted", lambda arm: 1.0)
     found = bounded.bounded(arm(8.0))
-    assert found.lower.by_guesses > 1
+    assert found.lower.epsilon > 1
     assert not found.holds
     assert "MORE THAN the accounted 1.00" in bounded.bounds_told([found.arm]).text
+
+
+def test_the_bound_by_guesses_alone_is_quoted_and_judged():
+    found = bounded.bounded(arm(8.0))
+    guesses, rates = found.lower.epsilon, found.heuristic.epsilon
+    assert (found.lower.by, found.heuristic.by) == ("guesses", "rates")
+    between = sum(sorted((guesses, rates))) / 2
+    assert guesses != rates
+    assert replace(found, upper=between).holds is (guesses < rates)
+    assert f"ε of at least {guesses:.2f}" in bounded.bounds_told([found.arm]).text
+
+
+def test_what_delta_may_explain_is_less_than_one_coin():
+    """Of one model of each pair, and all images that the full-scale halves are of."""
+    coins = cifar.HALVES // 2 * cifar.IMAGES
+    assert min(DELTAS) == bounded.DELTA < 1 / coins < max(DELTAS)
 
 
 def test_no_privacy_has_no_upper_bound_and_any_leak_is_allowed():
     plain = arm(8.0, model="sgd")
     assert bounded.bounded(plain).holds
-    (row,) = bounded.bound_rows([plain])
-    assert row["ε at most,\naccounted"] == "no bound"
-    assert row["ε at least,\nby guesses"].mean > 1
+    rows = bounded.bound_rows([plain])
+    assert [row["by"] for row in rows] == ["guesses", "rates, a heuristic"]
+    assert {row["ε at most,\naccounted"] for row in rows} == {"no bound"}
+    assert rows[0]["ε at least"].mean > 1
     assert "no bound to compare" in bounded.bounds_told([plain]).text
     assert bounded.bound_stamp([plain], "a command").tiers == ("executed", "derived")

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from privrob import exhibits, plot
+from privrob.exhibits import controls, equal, heads, masking, units
 from privrob.exhibits import curvature as curved
-from privrob.exhibits import equal, heads, masking, units
 from privrob.exhibits import geometry as shapes
 from privrob.exhibits.groups import gather_alone
 from privrob.lab import cifar, registry
+from privrob.lab import cifar_experiments as experiments
 from privrob.lab.measures.masking import OTHERS, WHITE_BOX
 from privrob.models_cifar import CIFAR
 from record_specimens import IMAGES, curvature_arrays, distance_arrays, group
@@ -177,6 +178,19 @@ def test_a_model_that_was_asked_alone_makes_a_group(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "updates"), [("tursynbek2020/cifar-control", 25), ("tursynbek2020/control", 1)]
+)
+def test_a_look_at_a_stopped_network_comes_after_so_many_updates(name, updates):
+    def arrays(variant):
+        stopped = {"history": np.array([0.2, 0.5, 0.7]), "goal": np.array(0.7)}
+        return stopped | {"correct_test": right(0.7)}
+
+    found = registry.experiment(name).variants("paper")
+    rows = controls.stops([group(arrays, found)])
+    assert [row["SGD stopped\nat update"] for row in rows] == [3 * updates] * 3
+
+
+@pytest.mark.parametrize(
     ("signs", "word"),
     [
         ([1, 0, 1], "less robust"),
@@ -194,9 +208,9 @@ def right(share):
     return np.arange(IMAGES) < share * IMAGES
 
 
-def under_attack(kept):
-    """Arrays of FGSM, PGD and distance of SGD and DP-SGD: `kept` is what DP-SGD keeps."""
-    eps = np.array([0.0, 1 / 255, 2 / 255])
+def under_attack(kept, *, radius=1 / 255):
+    """Arrays of FGSM and PGD of SGD and DP-SGD: `kept` is what DP-SGD keeps at `radius`."""
+    eps = np.array([0.0, radius, 2 * radius])
 
     def fgsm(variant):
         mine = kept if variant.model == "dpsgd" else 0.5
@@ -212,26 +226,45 @@ def under_attack(kept):
     return fgsm, pgd
 
 
-@pytest.mark.parametrize(("kept", "sign", "word"), [(0.3, 1, "less"), (0.7, -1, "more")])
-def test_two_networks_are_compared_from_records_first(kept, sign, word):
+def compared(kept, *, lacking=()):
+    """From records that `lacking` is not among, and a small network under FGSM."""
     fgsm, pgd = under_attack(kept)
     seen = {
         "FGSM": [group(fgsm, variants("control-fgsm"))],
         "PGD": [group(pgd, variants("control-pgd"))],
-        "distance": [],
+        "distance": [group(distances, variants("control-distance"))],
     }
+    seen |= {name: [] for name in lacking}
     quick = group(fgsm, variants("control-fgsm", "quick"), tier="executed", source="quick")
-    compared = equal.compare(seen | {"FGSM": [*seen["FGSM"], quick]})
-    assert compared.eps == pytest.approx(1 / 255)
-    assert compared.signs == {"FGSM": sign, "PGD": sign}
-    rows = equal.rows(compared)
+    return equal.compare(seen | {"FGSM": [*seen["FGSM"], quick]})
+
+
+@pytest.mark.parametrize(
+    ("kept", "sign", "word"),
+    [(0.3, 1, "less robust"), (0.7, -1, "the comparisons contradict each other")],
+)
+def test_two_networks_are_compared_from_records_first(kept, sign, word):
+    found = compared(kept)
+    assert found.eps == pytest.approx(1 / 255)
+    assert found.signs == {"FGSM": sign, "PGD": sign, "distance": 1}
+    rows = equal.rows(found)
     assert rows[0]["DP-SGD weaker by"].mean == pytest.approx(100 * (0.5 - kept))
     assert rows[0]["DP-SGD weaker by"].tier == "recorded"
-    assert equal.verdict(compared).text.endswith(f"DP-SGD: {word} robust.")
+    assert equal.verdict(found).text.endswith(f"DP-SGD: {word}.")
+
+
+@pytest.mark.parametrize("lacking", [["PGD"], ["distance"], ["FGSM", "PGD"], ["PGD", "distance"]])
+def test_there_is_no_word_before_all_comparisons_are_there(lacking):
+    found = compared(0.3, lacking=lacking)
+    assert {g.tier for g in found.groups} == {"recorded"}
+    assert len(equal.rows(found)) == 3 - len(lacking)
+    told = equal.verdict(found).text
+    assert told.endswith(f"Not recorded yet: {', '.join(lacking)}; so the rule has no word.")
+    assert "robust" not in told
 
 
 def test_small_networks_decide_nothing_and_none_give_no_verdict():
-    fgsm, pgd = under_attack(0.3)
+    fgsm, pgd = under_attack(0.3, radius=experiments.QUICK_EPS / 255)
     about = {"tier": "executed", "source": "quick"}
     seen = {
         "FGSM": [group(fgsm, variants("control-fgsm", "quick"), **about)],

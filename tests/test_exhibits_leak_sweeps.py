@@ -48,8 +48,22 @@ def test_the_sentence_names_those_above_their_band():
     also = drawn(2, shift=3, note="also")
     told = exhibits.told([loud, silent, also, loud], "benign").text
     assert told == "Executed (quick): I_B lies above its band for 2 of 3: PGD, loud; PGD, also."
+    kept = drawn(3, shift=3, note="kept", tier="recorded", source="")
+    both = exhibits.told([kept, loud, silent], "benign").text
+    assert both == (
+        "Recorded: I_B lies above its band for 1 of 1: PGD, kept. "
+        "Executed (quick): I_B lies above its band for 1 of 2: PGD, loud."
+    )
     none = exhibits.told([silent], "benign").text
     assert none == "Executed (quick): I_B lies above its band for 0 of 1."
+
+
+def test_a_caption_names_every_tier_once():
+    quick, kept = drawn(0), drawn(1, tier="recorded", source="")
+    assert exhibits.leak_lead([quick]) == "Executed (quick)"
+    assert exhibits.leak_lead([kept, quick]) == "Recorded and executed (quick)"
+    found = exhibits.leak_lead([kept, quick, kept], derived=True)
+    assert found == "Recorded, executed (quick) and derived"
 
 
 def test_what_was_not_run_has_its_hours(tmp_path, monkeypatch):

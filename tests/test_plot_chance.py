@@ -68,8 +68,10 @@ def test_data_and_words_hold_every_value():
     assert [r["value"] for r in rows] == [61, 52, 70, 8]
     assert (rows[0]["chosen on its own points"], rows[0]["95 % of chance"]) == (62, 54.6)
     alt = plot.chance_alt(COLUMNS)
-    assert "I_B: PGD 61.0 (55.0 to 64.0, 62.0 where chance reaches 54.6); labels 52.0" in alt
-    assert "gap: labels 8.0 (-1.0 to 12.0)." in alt
+    assert "I_B: PGD, quick, 61.0 (55.0 to 64.0, 62.0 where chance reaches 54.6); labels" in alt
+    assert "gap: labels, recorded, 8.0 (-1.0 to 12.0)." in alt
+    one_tier = plot.chance_alt(COLUMNS[2:])
+    assert one_tier == "gap: labels 8.0 (-1.0 to 12.0)."
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from privrob.lab import measures
 from privrob.lab.measures import MEASURES, MeasureError, geometry
@@ -58,8 +59,49 @@ def test_ratios_of_eigenvalues_are_of_means_in_decades():
     pair = {"sgd": sgd, "dpsgd": dpsgd}
     assert geometry.eigenvalue_ratio(pair) == pytest.approx(2.0)
     assert geometry.eigenvalue_smallest_ratio(pair) == pytest.approx(0.0)
-    pair = {"sgd": sgd, "dpsgd": spectra([100.0, 0.02, 0.0])}
-    assert geometry.eigenvalue_some_smaller(pair) == pytest.approx(1.0)
+
+
+def test_a_smaller_eigenvalue_is_sought_on_one_half_of_the_images_and_told_of_the_other():
+    sgd = spectra([1.0, 0.1, 0.0], [1.0, 0.2, 0.0], [3.0, 0.1, 0.0], [3.0, 0.2, 0.0])
+    dpsgd = spectra([9.0, 0.01, 0.0], [0.1, 0.02, 0.0], [9.0, 0.01, 0.0], [0.1, 0.06, 0.0])
+    pair = {m: {"hessian": np.tile(a["hessian"], 6)} for m, a in (("sgd", sgd), ("dpsgd", dpsgd))}
+    expected = np.log10(0.4 / 0.08)  # of the second rank, although the first has more there
+    assert geometry.eigenvalue_some_smaller(pair) == pytest.approx(expected)
+    found = geometry.eigenvalue_some_smaller(measures.resampled(pair))
+    for r, counts in enumerate(measures.base._counts(24)[:20]):
+        own, other = (pair[m]["hessian"][1, 1::2] @ counts[1::2] for m in measures.MODELS)
+        assert found[r] == pytest.approx(np.log10(own / other), abs=1e-5)
+
+
+def made_up(rng, *, images=200, ranks=9):
+    """Spectra of two networks as alike as those of one, whose means few images make."""
+    common = rng.normal(size=images)
+    decades = [
+        np.linspace(0, -4, ranks)[:, None] * (1 + 0.3 * common)
+        + rng.normal(0, 0.5, (ranks, images))
+        for _ in range(2)
+    ]
+    return [np.vstack([10**d, np.zeros(images)]) for d in decades]
+
+
+def smallest_of_all(pair):
+    """What `eigenvalue_some_smaller` was at first: the rank chosen on the images it is told of."""
+    return -geometry.eigenvalue_smallest_ratio(pair)
+
+
+def test_two_networks_that_do_not_differ_rarely_have_a_smaller_eigenvalue():
+    """Which of the two is which says a coin for each image, so that no rank differs."""
+    rng, claimed, at_first, tries = np.random.default_rng(0), 0, 0, 100
+    for _ in range(tries):
+        one, other = made_up(rng)
+        coin = rng.random(one.shape[1]) < 0.5
+        swapped = (np.where(coin, a, b) for a, b in ((one, other), (other, one)))
+        pair = dict(zip(measures.MODELS, ({"hessian": h} for h in swapped), strict=True))
+        drawn = measures.resampled(pair)
+        claimed += np.quantile(geometry.eigenvalue_some_smaller(drawn), 0.025) > 0
+        at_first += np.quantile(smallest_of_all(drawn), 0.025) > 0
+    allowed = stats.binom.isf(1e-3, tries, 0.05)
+    assert claimed <= allowed < at_first
 
 
 def test_an_eigenvalue_that_is_zero_everywhere_has_no_ratio():

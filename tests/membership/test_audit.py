@@ -14,6 +14,7 @@ from privrob.membership import audit, lira
 from privrob.stats import proportion_interval
 
 LEVEL = 0.9
+BOUNDS = ("guesses", "rates")
 REPEATS = 200
 
 
@@ -32,7 +33,8 @@ def gaussian_bound(rng, runs, *, sigma, delta, level=LEVEL):
     members = rng.random((runs, 1)) < 0.5
     scores = members + rng.normal(0, sigma, members.shape)
     half = np.arange(runs) % 2 == 0
-    return audit.epsilon_lower_bound(scores, members, chosen_on=half, delta=delta, level=level)
+    asked = {"delta": delta, "level": level, "by": "rates"}
+    return audit.epsilon_lower_bound(scores, members, chosen_on=half, **asked)
 
 
 def often(bounds, truth):
@@ -47,7 +49,7 @@ def often(bounds, truth):
 def test_a_gaussian_mechanism_is_rarely_said_to_leak_more_than_it_does(sigma, delta):
     truth, rng = gaussian_epsilon(sigma, delta), np.random.default_rng(0)
     found = [gaussian_bound(rng, 1000, sigma=sigma, delta=delta) for _ in range(REPEATS)]
-    above, allowed = often([each.by_rates for each in found], truth)
+    above, allowed = often([each.epsilon for each in found], truth)
     assert above <= allowed
     above, allowed = often([log_ratio_seen(each) for each in found], truth)
     assert above > allowed  # the same rates without their intervals break the level
@@ -62,7 +64,7 @@ def log_ratio_seen(found):
 def test_with_many_runs_the_bound_comes_near(sigma):
     truth = gaussian_epsilon(sigma, 0.01)
     found = gaussian_bound(np.random.default_rng(1), 1_000_000, sigma=sigma, delta=0.01)
-    assert 0.85 * truth < found.by_rates < truth
+    assert 0.85 * truth < found.epsilon < truth
 
 
 def randomised_response(rng, epsilon, shape):
@@ -72,37 +74,37 @@ def randomised_response(rng, epsilon, shape):
     return members, np.where(true, members, ~members)
 
 
-def test_randomised_response_is_met_from_below():
-    truth, rng, found = 1.5, np.random.default_rng(2), []
+@pytest.mark.parametrize("by", BOUNDS)
+def test_randomised_response_is_met_from_below(by):
+    truth, rng, bounds = 1.5, np.random.default_rng(2), []
     for _ in range(REPEATS):
         members, answers = randomised_response(rng, truth, (8, 2000))
-        found.append(found_in(answers, members, delta=0.0))
-    for name in ("by_rates", "by_guesses"):
-        bounds = [getattr(each, name) for each in found]
-        above, allowed = often(bounds, truth)
-        assert above <= allowed
-        assert np.median(bounds) > 0.9 * truth
+        bounds.append(found_in(answers, members, delta=0.0, by=by).epsilon)
+    above, allowed = often(bounds, truth)
+    assert above <= allowed
+    assert np.median(bounds) > 0.9 * truth
 
 
-@pytest.mark.parametrize("name", ["by_rates", "by_guesses"])
-def test_what_delta_allows_is_no_evidence(name):
+@pytest.mark.parametrize("by", BOUNDS)
+def test_what_delta_allows_is_no_evidence(by):
     """Now and then the truth is told aloud: of that, epsilon is not to blame."""
     truth, delta, rng, blind, bounds = 0.5, 3e-3, np.random.default_rng(6), [], []
     for _ in range(100):
         members, answers = randomised_response(rng, truth, (8, 2000))
         aloud = rng.random(members.shape) < delta
         scores = np.where(aloud, 10.0 * members - 5, answers)
-        blind.append(getattr(found_in(scores, members, delta=0.0), name))
-        bounds.append(getattr(found_in(scores, members, delta=delta), name))
+        blind.append(found_in(scores, members, delta=0.0, by=by).epsilon)
+        bounds.append(found_in(scores, members, delta=delta, by=by).epsilon)
     above, allowed = often(bounds, truth)
     assert above <= allowed
     above, allowed = often(blind, truth)
     assert above > allowed
 
 
-def found_in(scores, members, *, delta, level=LEVEL):
+def found_in(scores, members, *, delta, by, level=LEVEL):
     half = np.arange(len(scores)) % 2 == 0
-    return audit.epsilon_lower_bound(scores, members, chosen_on=half, delta=delta, level=level)
+    asked = {"delta": delta, "level": level, "by": by}
+    return audit.epsilon_lower_bound(scores, members, chosen_on=half, **asked)
 
 
 def test_points_that_hang_together_do_not_raise_the_bound_by_guesses():
@@ -114,22 +116,24 @@ def test_points_that_hang_together_do_not_raise_the_bound_by_guesses():
     for _ in range(REPEATS):
         members, answers = randomised_response(rng, truth, (8, 300))
         loud = np.where(rng.random((8, 1)) < 1 / 3, 5.0, 1.0)
-        bounds.append(found_in(loud * (answers * 2 - 1), members, delta=0.0).by_guesses)
+        told = loud * (answers * 2 - 1)
+        bounds.append(found_in(told, members, delta=0.0, by="guesses").epsilon)
     above, allowed = often(bounds, truth)
     assert above <= allowed
     assert np.median(bounds) > 0.5 * truth
 
 
-def test_both_sides_are_tried():
+@pytest.mark.parametrize("by", BOUNDS)
+def test_both_sides_are_tried(by):
     rng = np.random.default_rng(4)
     members = rng.random((8, 3000)) < 0.5
     known = members & (rng.random(members.shape) < 0.1)
     scores = np.where(known, 9.0, rng.random(members.shape))
-    found = found_in(scores, members, delta=1e-5)
-    assert (found.called, found.threshold) == ("member", 9.0)
+    found = found_in(scores, members, delta=1e-5, by=by)
+    assert (found.by, found.called, found.threshold) == (by, "member", 9.0)
     assert (found.right, found.wrong) == (known[1::2].sum(), 0)
-    assert found.by_rates > 3
-    mirrored = found_in(-scores, ~members, delta=1e-5)
+    assert found.epsilon > 3
+    mirrored = found_in(-scores, ~members, delta=1e-5, by=by)
     assert mirrored == replace(found, called="non-member", threshold=-9.0)
 
 
@@ -138,30 +142,54 @@ def test_the_bound_comes_from_models_that_the_threshold_has_not_seen():
     members = rng.random((8, 500)) < 0.5
     scores = rng.random(members.shape)
     scores[::2] += members[::2]  # only those that the point is chosen on leak
-    assert found_in(scores, members, delta=1e-5).by_rates == 0
-    assert found_in(scores[::-1], members[::-1], delta=1e-5).negatives == (~members[::2]).sum()
+    assert found_in(scores, members, delta=1e-5, by="rates").epsilon == 0
+    turned = found_in(scores[::-1], members[::-1], delta=1e-5, by="rates")
+    assert turned.negatives == (~members[::2]).sum()
+
+
+@pytest.mark.parametrize("by", BOUNDS)
+def test_each_bound_has_the_operating_point_that_is_best_for_it(by):
+    """Against every threshold tried on the same models; few are told at the best one by rates."""
+    rng = np.random.default_rng(7)
+    members = rng.random((8, 2000)) < 0.5
+    loud = members & (rng.random(members.shape) < 0.01)
+    scores = np.round(rng.normal(size=members.shape) + 0.5 * members + 9 * loud, 1)
+    found, asked = found_in(scores, members, delta=1e-3, by=by), {"delta": 1e-3, "level": LEVEL}
+    s, held = scores[::2], members[::2]
+    slow = {}
+    for called, sign in (("member", 1), ("non-member", -1)):
+        for threshold in np.unique(s):
+            told, truth = sign * s >= sign * threshold, held if sign > 0 else ~held
+            right, wrong = int((told & truth).sum()), int((told & ~truth).sum())
+            slow[called, threshold] = (
+                audit.epsilon_by_guesses(right, wrong, coins=truth.size, **asked)
+                if by == "guesses"
+                else audit.epsilon_by_rates(right, truth.sum(), wrong, (~truth).sum(), **asked)
+            )
+    assert slow[found.called, found.threshold] == max(slow.values())
 
 
 # -- where nothing is shown ---------------------------------------------------------------------
 
 
-def test_halves_that_leak_nothing_show_nothing():
+@pytest.mark.parametrize("by", BOUNDS)
+def test_halves_that_leak_nothing_show_nothing(by):
     """The whole way of the book's audit: halves in pairs, likelihood ratios, one of each pair."""
     bounds = []
     for seed in range(20):
         members = data.halves(np.arange(2000) % 10, models=16, seed=seed)
         scores = np.random.default_rng(seed).normal(0, 1, members.shape)
         ratios = lira.online_without_partner(scores, members, variance="pooled")
-        found = found_in(ratios, members, delta=1e-5, level=0.95)
-        bounds += [found.by_rates, found.by_guesses]
-    assert sum(bound > 0 for bound in bounds) <= stats.binom.isf(1e-3, 40, 0.05)
+        bounds.append(found_in(ratios, members, delta=1e-5, level=0.95, by=by).epsilon)
+    assert sum(bound > 0 for bound in bounds) <= stats.binom.isf(1e-3, 20, 0.05)
     assert max(bounds) < 0.5
 
 
-def test_equal_scores_show_nothing():
+@pytest.mark.parametrize("by", BOUNDS)
+def test_equal_scores_show_nothing(by):
     members = np.arange(40).reshape(4, 10) % 2 == 0
-    found = found_in(np.zeros((4, 10)), members, delta=1e-5)
-    assert (found.by_rates, found.by_guesses) == (0, 0)
+    found = found_in(np.zeros((4, 10)), members, delta=1e-5, by=by)
+    assert found.epsilon == 0
     assert found.right + found.wrong == 20  # all were called
 
 
@@ -252,7 +280,7 @@ def test_bad_input_is_named():
     }
     for words, (s, m, chosen) in cases.items():
         with pytest.raises(ValueError, match="must") as error:
-            audit.epsilon_lower_bound(s, m, chosen_on=chosen, delta=1e-5, level=0.95)
+            audit.epsilon_lower_bound(s, m, chosen_on=chosen, delta=1e-5, level=0.95, by="guesses")
         assert words in str(error.value)
 
 
@@ -271,7 +299,7 @@ def test_bad_numbers_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         audit.epsilon_by_guesses(1, 1, coins=4, **asked)
     with pytest.raises(ValueError, match=message):
-        found_in(np.zeros((4, 2)), np.tile([True, False], (4, 1)), **asked)
+        found_in(np.zeros((4, 2)), np.tile([True, False], (4, 1)), by="rates", **asked)
 
 
 def test_impossible_counts_are_refused():

@@ -13,6 +13,7 @@ from privrob.exhibits.groups import Group
 from privrob.exhibits.values import curve_of, evidence
 from privrob.lab import trainings
 from privrob.lab.measures import Pair
+from privrob.lab.spec import StoppedHead
 from privrob.lab.trainings import Mechanism
 
 Row = dict[str, object]
@@ -23,20 +24,22 @@ CURVED = (0.1, 0.2, 0.3)  # the radii of the grid's table
 
 
 def stops(groups: Iterable[Group]) -> list[Row]:
-    """Where SGD was stopped, a row for each group and seed; groups of `tursynbek2020/control`."""
+    """Where SGD was stopped, a row for each group and seed; groups of a control."""
     return [_stop(g, i) for g in groups for i in range(len(g.pairs))]
 
 
 def _stop(group: Group, i: int) -> Row:
     pair = group.pairs[i]
     history, goal = pair["sgd"]["history"], float(pair["sgd"]["goal"])
+    stopped = group.rows[2 * i].variant.train
+    every = stopped.look_every if isinstance(stopped, StoppedHead) else 1  # updates to a look
     facts = evidence(group) | {"digits": 2}
     test = {m: 100 * float(pair[m]["correct_test"].mean()) for m in ("sgd", "dpsgd")}
     return {
         "evidence": group.name,
         "seed": group.seeds[i],
         "DP-SGD, held-out\nimages, %": plot.Value(100 * goal, **facts),
-        "SGD stopped\nat update": len(history),
+        "SGD stopped\nat update": every * len(history),
         "SGD, held-out\nimages, %": plot.Value(100 * float(history[-1]), **facts),
         "DP-SGD, test\nimages, %": plot.Value(test["dpsgd"], **facts),
         "SGD, test\nimages, %": plot.Value(test["sgd"], **facts),

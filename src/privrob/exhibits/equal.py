@@ -3,15 +3,15 @@
 The rule. Each comparison is one of the ledger's controls, written before the runs: positive where
 DP-SGD is weaker. DP-SGD is *less robust* where at least one interval is above zero and none below,
 *more robust* where it is the other way round; with one of each the comparisons *contradict each
-other*, and with none it is *undecided*.
+other*, and with none it is *undecided*. There is no word before all comparisons are there.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import nan
 
 from privrob import plot
+from privrob.exhibits import heads
 from privrob.exhibits.geometry import Table
 from privrob.exhibits.groups import Estimate, Group, Measure
 from privrob.exhibits.notes import sentence
@@ -45,10 +45,17 @@ def contrasts(eps: float) -> dict[str, tuple[str, str, Measure]]:
 
 @dataclass(frozen=True)
 class Compared:
-    """Two equally accurate networks at one radius: name -> the group, and DP-SGD weaker by."""
+    """Two equally accurate networks at one radius: name -> the group, and DP-SGD weaker by.
+
+    `found` has those of the comparisons that are there.
+    """
 
     eps: float
     found: Mapping[str, tuple[Group, Estimate]]
+
+    @property
+    def lacking(self) -> list[str]:
+        return [name for name in contrasts(self.eps) if name not in self.found]
 
     @property
     def groups(self) -> list[Group]:
@@ -63,16 +70,17 @@ class Compared:
 def compare(evidence: Evidence) -> Compared:
     """The comparisons from records, or from the quick networks where nothing is recorded.
 
-    At the smallest radius of PGD.
+    At the smallest radius that PGD is asked about.
     """
-    tiers = {group.tier for groups in evidence.values() for group in groups}
-    tier = "recorded" if "recorded" in tiers else "executed"
-    chosen = {name: [g for g in groups if g.tier == tier] for name, groups in evidence.items()}
-    walked = chosen["PGD"]
-    eps = float(walked[0].rows[0].result.arrays["eps"].min()) if walked else nan
+    every = [group for groups in evidence.values() for group in groups]
+    recorded = [g for g in every if g.tier == "recorded"]
+    if not every:
+        return Compared(0.0, {})
+    first = (recorded or every)[0]
+    eps = min(heads.radii(first))
     found = {}
     for name, (_, _, measure) in contrasts(eps).items():
-        for group in chosen[name][:1]:
+        for group in [g for g in evidence[name] if g.tier == first.tier][:1]:
             if e := group.estimate(measure):
                 found[name] = group, e
     return Compared(eps, found)
@@ -105,11 +113,17 @@ def verdict(compared: Compared) -> plot.Figure:
         return sentence("No record of equally accurate networks is here yet: no verdict.")
     said = {1: "weaker", -1: "stronger", 0: "not told apart"}
     told = "; ".join(f"{name}: {said[sign]}" for name, sign in compared.signs.items())
+    first = compared.groups[0]
     return sentence(
-        f"{compared.groups[0].name.capitalize()}, DP-SGD beside an equally accurate SGD network, "
-        f"by {len(compared.found)} comparisons. {told}. By the rule of this page, DP-SGD: "
-        f"{word([*compared.signs.values()])}.{_weight(compared.groups[0])}"
+        f"{first.name.capitalize()}, DP-SGD beside an equally accurate SGD network. {told}. "
+        f"{_concluded(compared)}{_weight(first)}"
     )
+
+
+def _concluded(compared: Compared) -> str:
+    if compared.lacking:
+        return f"Not recorded yet: {', '.join(compared.lacking)}; so the rule has no word."
+    return f"By the rule of this page, DP-SGD: {word([*compared.signs.values()])}."
 
 
 def _weight(group: Group) -> str:

@@ -99,10 +99,11 @@ def show_columns(
     )
 
 
-def leak_lead(shown: Sequence[Leak]) -> str:
-    """'Recorded and executed (quick)', as a caption begins."""
+def leak_lead(shown: Sequence[Leak], *, derived: bool = False) -> str:
+    """'Recorded, executed (quick) and derived', as a caption begins."""
     found = dict.fromkeys(f"{m.tier}{f' ({m.source})' if m.source else ''}" for m in shown)
-    return " and ".join(found).capitalize()
+    *first, last = [*found, *["derived"] * derived]
+    return " and ".join(filter(None, [", ".join(first), last])).capitalize()
 
 
 def accuracy_rows(shown: Sequence[Leak]) -> list[TableRow]:
@@ -122,14 +123,18 @@ def once(shown: Sequence[Leak]) -> list[Leak]:
 
 
 def told(shown: Sequence[Leak], inference: str) -> plot.Figure:
-    """Which of the models leak more than chance explains, as a sentence."""
-    models = once(shown)
+    """Which of the models leak more than chance explains, in a sentence a tier."""
+    tiers: dict[str, list[Leak]] = {}
+    for leak in once(shown):
+        tiers.setdefault(leak_lead([leak]), []).append(leak)
+    return sentence(" ".join(_told(tier, models, inference) for tier, models in tiers.items()))
+
+
+def _told(tier: str, models: Sequence[Leak], inference: str) -> str:
     above = [leak.name for leak in models if leak.audit(inference, score=SCORE).above_chance]
-    name, n = INFERENCES[inference], len(models)
     which = f": {'; '.join(above)}" if above else ""
-    return sentence(
-        f"{leak_lead(shown)}: {name} lies above its band for {len(above)} of {n}{which}."
-    )
+    counts = f"{len(above)} of {len(models)}"
+    return f"{tier}: {INFERENCES[inference]} lies above its band for {counts}{which}."
 
 
 # -- what was not run ---------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from privrob import plot, stats
 from privrob.exhibits.leak_sweeps import PERCENT, leak_lead, show_columns
 from privrob.exhibits.leaks import AUDIT_SEED, INFERENCES, TableRow, leak_stamp
-from privrob.exhibits.shadows import Arm, Floats, Mask
+from privrob.exhibits.shadows import Arm, Floats, Mask, told_apart
 from privrob.membership import lira, threshold
 
 ONE, BY_CLASS = "one threshold", "one for each class"
@@ -166,9 +166,9 @@ def _dot(arm: Arm, inference: str, attack: str) -> plot.Reached:
 def reached_rows(shown: Sequence[Arm], *, attacks: Sequence[str] = ATTACKS) -> list[TableRow]:
     """The numbers of `show_reached`; percent."""
     rows: list[TableRow] = []
-    for arm in shown:
+    for title, arm in told_apart(shown):
         for attack in attacks:
-            row: TableRow = {"attack": f"{arm.name}, {attack}"}
+            row: TableRow = {"attack": f"{title}, {attack}"}
             for inference in arm.inferences:
                 found, name = reached(arm, inference, attack), INFERENCES[inference]
                 chosen = 100 * float(found.official.mean())
@@ -184,9 +184,9 @@ def reached_rows(shown: Sequence[Arm], *, attacks: Sequence[str] = ATTACKS) -> l
 def rare_rows(shown: Sequence[Arm]) -> list[TableRow]:
     """Members found at one false alarm in a hundred, and the area; 95 % of chance; percent."""
     rows: list[TableRow] = []
-    for arm in shown:
+    for title, arm in told_apart(shown):
         for attack in RANKED:
-            row: TableRow = {"attack": f"{arm.name}, {attack}"}
+            row: TableRow = {"attack": f"{title}, {attack}"}
             for inference in arm.inferences:
                 found, name = reached(arm, inference, attack), INFERENCES[inference]
                 for head, values, chance in (

@@ -180,14 +180,20 @@ def _labels_of(name: str) -> dict[str, NDArray[np.int64]]:
 def accuracy_rows(shown: Sequence[Arm]) -> list[TableRow]:
     """How many models an arm has, and their accuracies on members and others: means, percent."""
     return [
-        {"models": f"{arm.name}, {len(arm.leaks)}", "members": f"{arm.members[0].sum()}"}
+        {"models": f"{name}, {len(arm.leaks)}", "members": f"{arm.members[0].sum()}"}
         | {
             f"{side},\n{kind}": _mean(arm, np.array([m.accuracy(kind)[i] for m in arm.leaks]))
             for kind in arm.inferences
             for i, side in enumerate(("members", "others"))
         }
-        for arm in shown
+        for name, arm in told_apart(shown)
     ]
+
+
+def told_apart(shown: Sequence[Arm]) -> list[tuple[str, Arm]]:
+    """Every arm under its name, with its tier where there are several."""
+    several = len({(arm.leaks[0].tier, arm.leaks[0].source) for arm in shown}) > 1
+    return [(arm.described if several else arm.name, arm) for arm in shown]
 
 
 def _mean(arm: Arm, values: Floats) -> plot.Value:

@@ -16,8 +16,10 @@ bounds from the same counts:
   them for independent draws.
 - `epsilon_by_guesses`: by Steinke et al. (2023), theorem 5.2 and appendix D. Holds however the
   points of a run hang together, as long as each is a member by a fair coin of its own, tossed
-  apart from the other runs'. It asks delta small beside 1 / coins. This is the one to quote for
-  many points a run, as with random halves; it rests on one binomial and is often the higher one.
+  apart from the other runs'. This is the one to quote for many points a run, as with random
+  halves; it rests on one binomial and is often the higher one. What delta may explain counts
+  against it: about 2 delta coins / (1 - level) right guesses beyond chance show nothing, so delta
+  should be below 1 / coins.
 
 With the halves of `data.halves`: hold out one model of each pair, as the other has the same coins,
 and choose the operating point on the others, `chosen_on=np.arange(N) % 2 == 0`. Take the scores
@@ -29,7 +31,9 @@ epsilon; but which other example it was the attack does not know, so that we com
 add/remove.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import exp, log, sqrt
 from typing import Literal, NamedTuple
 
@@ -39,21 +43,25 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Counts = NDArray[np.int64]
 
 CANDIDATES = 256  # thresholds that are tried, from the one most extreme score to all of them
 
 
+By = Literal["guesses", "rates"]
+
+
 @dataclass(frozen=True)
 class LowerBound:
-    """Epsilon is at least `by_rates` and at least `by_guesses`, each at confidence `level`.
+    """Epsilon is at least `epsilon`, at confidence `level`, `by` guesses or by rates.
 
     0 where nothing is shown; never infinite. `called` says who was told by the `threshold`:
     members, at scores >= it, or non-members, at scores <= it. On the models held out, that was
     `right` of `positives` and `wrong` of `negatives` (the other side).
     """
 
-    by_rates: float
-    by_guesses: float
+    epsilon: float
+    by: By
     called: Literal["member", "non-member"]
     threshold: float
     right: int
@@ -65,36 +73,33 @@ class LowerBound:
 
 
 def epsilon_lower_bound(
-    scores: ArrayLike, members: ArrayLike, *, chosen_on: ArrayLike, delta: float, level: float
+    scores: ArrayLike,
+    members: ArrayLike,
+    *,
+    chosen_on: ArrayLike,
+    delta: float,
+    level: float,
+    by: By,
 ) -> LowerBound:
     """The bound from the attack's scores (N, P) on N models, `members` (N, P) bool.
 
     Higher scores mean member; only their order counts. The operating point, threshold and side, is
-    the one with the highest bound by rates on the models of `chosen_on` (N,) bool; the bound comes
-    from all others. ValueError, naming the value, for arrays that do not agree, NaN, a delta
-    outside [0, 1), a level outside (0, 1), and models chosen on or held out that lack members or
-    non-members.
+    the one with the highest bound of the same kind on the models of `chosen_on` (N,) bool; the
+    bound comes from all others. Each holds at `level`, the larger of both does not. ValueError,
+    naming the value, for arrays that do not agree, NaN, a delta outside [0, 1), a level outside
+    (0, 1), and models chosen on or held out that lack members or non-members.
     """
     _check_numbers(delta, level)
     s, held, chosen = _checked(scores, members, chosen_on)
-    called, threshold = _operating_point(s[chosen], held[chosen], delta, level)
+    bound = partial(_BOUNDS[by], delta=delta, level=level)
+    called, threshold = _operating_point(s[chosen], held[chosen], bound)
     told = s[~chosen] >= threshold if called == "member" else s[~chosen] <= threshold
     truth = held[~chosen] if called == "member" else ~held[~chosen]
     right, wrong = int((told & truth).sum()), int((told & ~truth).sum())
     positives, negatives = int(truth.sum()), int((~truth).sum())
-    asked = {"delta": delta, "level": level}
-    return LowerBound(
-        epsilon_by_rates(right, positives, wrong, negatives, **asked),
-        epsilon_by_guesses(right, wrong, coins=truth.size, **asked),
-        called,
-        threshold,
-        right,
-        positives,
-        wrong,
-        negatives,
-        delta,
-        level,
-    )
+    found = bound(np.array([right]), positives, np.array([wrong]), negatives)
+    counts = right, positives, wrong, negatives
+    return LowerBound(max(0.0, float(found[0])), by, called, threshold, *counts, delta, level)
 
 
 # -- from counts to epsilon ---------------------------------------------------------------------
@@ -114,17 +119,13 @@ def epsilon_by_rates(
     if not (0 <= right <= positives and 0 <= wrong <= negatives and positives and negatives):
         counts = f"{right} of {positives} and {wrong} of {negatives}"
         raise ValueError(f"counts must be 0 <= k <= n with n > 0, got {counts}")
-    found = _log_ratio(np.array([right]), positives, np.array([wrong]), negatives, delta, level)
+    asked = {"delta": delta, "level": level}
+    found = _by_rates(np.array([right]), positives, np.array([wrong]), negatives, **asked)
     return max(0.0, float(found[0]))
 
 
-def _log_ratio(
-    right: NDArray[np.int64],
-    positives: int,
-    wrong: NDArray[np.int64],
-    negatives: int,
-    delta: float,
-    level: float,
+def _by_rates(
+    right: Counts, positives: int, wrong: Counts, negatives: int, *, delta: float, level: float
 ) -> Floats:
     """The bounds for many pairs of counts at once, -inf where the rate is not above delta."""
     tail = (1 - level) / 2
@@ -156,6 +157,21 @@ def epsilon_by_guesses(right: int, wrong: int, *, coins: int, delta: float, leve
     return low
 
 
+def _by_guesses(
+    right: Counts, positives: int, wrong: Counts, negatives: int, *, delta: float, level: float
+) -> Floats:
+    """Of many pairs of counts, the bounds of those that are above all before them; 0 of others."""
+    found, coins = np.zeros(len(right)), positives + negatives
+    for k, (r, w) in enumerate(zip(right.tolist(), wrong.tolist(), strict=True)):
+        if _p_value(found.max(), r, w, coins, delta) <= 1 - level:
+            found[k] = epsilon_by_guesses(r, w, coins=coins, delta=delta, level=level)
+    return found
+
+
+Bound = Callable[[Counts, int, Counts, int], Floats]
+_BOUNDS: dict[str, Callable[..., Floats]] = {"guesses": _by_guesses, "rates": _by_rates}
+
+
 def _p_value(epsilon: float, right: int, wrong: int, coins: int, delta: float) -> float:
     """beta + 2 m delta alpha: how often (epsilon, delta)-DP allows so many right guesses."""
     r, q = right + wrong, 1 / (1 + exp(-epsilon))
@@ -178,22 +194,22 @@ class _Point(NamedTuple):
     threshold: float
 
 
-def _operating_point(s: Floats, held: Mask, delta: float, level: float) -> _Point:
+def _operating_point(s: Floats, held: Mask, bound: Bound) -> _Point:
     """Who is told, and from which score on, so that the bound on these points is highest."""
-    member, above = _best_threshold(s, held, delta, level)
-    nonmember, below = _best_threshold(-s, ~held, delta, level)
+    member, above = _best_threshold(s, held, bound)
+    nonmember, below = _best_threshold(-s, ~held, bound)
     return _Point("non-member", -below) if nonmember > member else _Point("member", above)
 
 
-def _best_threshold(s: Floats, truth: Mask, delta: float, level: float) -> tuple[float, float]:
+def _best_threshold(s: Floats, truth: Mask, bound: Bound) -> tuple[float, float]:
     """The highest bound for telling `truth` by scores >= a threshold, and that threshold."""
     order = np.sort(s, axis=None)[::-1]
     ranks = np.unique(np.geomspace(1, len(order), CANDIDATES).astype(int)) - 1
-    thresholds = order[ranks]
+    thresholds = np.unique(order[ranks])[::-1]
     inside, outside = np.sort(s[truth]), np.sort(s[~truth])
     right = len(inside) - np.searchsorted(inside, thresholds)
     wrong = len(outside) - np.searchsorted(outside, thresholds)
-    found = _log_ratio(right, len(inside), wrong, len(outside), delta, level)
+    found = bound(right, len(inside), wrong, len(outside))
     best = int(found.argmax())
     return float(found[best]), float(thresholds[best])
 

@@ -122,10 +122,14 @@ def chance_rows(columns: Sequence[Column]) -> list[dict[str, object]]:
 
 
 def chance_alt(columns: Sequence[Column]) -> str:
-    """The same in words, for who listens."""
-    return " ".join(f"{c.title}: {'; '.join(map(_told, c.reached))}." for c in columns)
+    """The same in words, for who listens; with the tiers where there are several."""
+    several = len({(r.tier, r.source) for c in columns for r in c.reached}) > 1
+    return " ".join(
+        f"{c.title}: {'; '.join(_told(r, tier=several) for r in c.reached)}." for c in columns
+    )
 
 
-def _told(r: Reached) -> str:
+def _told(r: Reached, *, tier: bool) -> str:
+    name = f"{r.row}, {r.source or r.tier}," if tier else r.row
     chance = "" if r.chosen is None else f", {r.chosen:.1f} where chance reaches {r.chance:.1f}"
-    return f"{r.row} {r.value:.1f} ({r.low:.1f} to {r.high:.1f}{chance})"
+    return f"{name} {r.value:.1f} ({r.low:.1f} to {r.high:.1f}{chance})"
