@@ -126,6 +126,22 @@ def test_a_large_budget_is_the_bound_that_is_quick_to_have(monkeypatch):
     assert asked == ["rdp", "rdp", "prv"]
 
 
+def test_a_gap_that_turns_is_told_and_one_that_grows_throughout_is_not(records):
+    fill(records, "clip", {"sigma 1.3, C 0.3": 60, "sigma 1.3, C 1": 90, "sigma 1.3, C 3": 70})
+    told = exhibits.said("clip", panel("clip"), eps=0.12).text
+    assert "39.0 points at C 0.3, 9.0 points at C 1, 29.0 points at C 3." in told
+    fill(records, "noise", {"sigma 0.7, C 1": 90, "sigma 1, C 1": 85, "sigma 1.5, C 1": 80})
+    assert "falls before" not in exhibits.said("noise", panel("noise"), eps=0.12).text
+
+
+def test_small_models_have_a_budget_of_their_own_tier():
+    facts = {"tier": "executed", "source": "quick"}
+    train = registry.quick_pair(seed=0)["dpsgd"]
+    budget = sweeps._privacy(train, facts)["ε_DP,\nδ = 1e\N{NON-BREAKING HYPHEN}5"]
+    assert (budget.tier, budget.source) == ("executed", "quick")
+    assert budget.mean == budgets.training_of(train).tightest(delta=1e-5)
+
+
 def test_nothing_recorded_is_said(records):
     assert "Nothing of this panel" in exhibits.said("noise", [], eps=0.12).text
     assert "Nothing" in exhibits.show_sweep("noise", [], title="x.", eps=(0.0,)).text

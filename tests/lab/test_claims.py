@@ -235,6 +235,8 @@ def test_the_samples_are_good(tmp_path, entry):
         (VALUE, {"sets": {"members": 5}}, "sets must have counts of members and nonmembers"),
         (VALUE, {"sets": {"members": 5, "nonmembers": 0}}, "sets must have counts"),
         (ORDERING, {"sets": {"members": 5, "nonmembers": 5}}, "kind ordering takes no sets"),
+        (VALUE, {"above": 0.5}, "kind value takes no above"),
+        (ORDERING, {"above": "half"}, "above must be a number, got 'half'"),
         (WAITING, {"not_attempted": {"why": "no time"}}, "must have why and cost"),
         (WAITING, {"not_attempted": {"why": "no time", "cost": ""}}, "cost must be text"),
         (WAITING, {"not_attempted": "no time"}, "must have why and cost"),
@@ -313,6 +315,8 @@ def test_verdicts_of_values(mean, low, high, direction, word):
 )
 def test_verdicts_of_contrasts(low, high, text):
     assert str(verdicts.judge_contrast(evidence(2, low, high))) == text
+    moved = evidence(2.5, low + 0.5, high + 0.5)
+    assert str(verdicts.judge_contrast(moved, above=0.5)) == text
 
 
 @pytest.mark.parametrize(

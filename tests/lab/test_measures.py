@@ -127,6 +127,7 @@ CASES = {
     "pgd_gap": {"eps": 0.1, "steps": 30},
     "pgd_excess_gap": {"eps": 0.3, "steps": 30},
     "mean_extra_steps": {"eps": 0.1},
+    "extra_steps_of_fooled": {"eps": 0.1},
     "extra_never_fooled": {"small": 0.1, "large": 0.3},
     "corruption_accuracy": {"model": "dpsgd", "corruption": "gaussian-noise"},
     "corruption_gap": {"corruption": "fog"},
@@ -164,7 +165,7 @@ SWEPT = {  # the variants that a measure reads beside SGD
     "fgsm_accuracy_slope": ("sigma 1, C 1", "sigma 2, C 1"),
     "fgsm_gap_slope": ("C 1, noise 1", "C 3, noise 1", "C 10, noise 1"),
     "fgsm_clip_over_noise": ("sigma 1, C 1", "sigma 2, C 1", "sigma 1, C 2"),
-    "fgsm_rise_needs_noise": ("C 1, noise 1", "C 9, noise 9", "C 9, noise 1"),
+    "fgsm_rise_needs_noise": ("C 1, noise 1", "C 9, noise 9", "C 9, noise 1", "C 1, noise 9"),
 }
 
 

@@ -61,6 +61,18 @@ def test_the_contrast_is_positive_where_dp_sgd_falls_earlier(pair):
     assert MEASURES["mean_extra_steps"](turned, eps=0.3) == pytest.approx(-found)
 
 
+def test_of_the_fooled_alone_those_never_fooled_cannot_make_the_difference(pair):
+    found = MEASURES["extra_steps_of_fooled"](pair, eps=0.1)
+    rows = zip(*(p["first_success"][0] for p in pair.values()), strict=True)
+    assert found == pytest.approx(np.mean([a[a > 0].mean() - b[b > 0].mean() for a, b in rows]))
+    never = {m: {**p, "first_success": np.insert(p["first_success"], 0, -1, axis=-1)}
+             for m, p in pair.items()}  # fmt: skip
+    assert MEASURES["extra_steps_of_fooled"](never, eps=0.1) == pytest.approx(found)
+    assert MEASURES["mean_extra_steps"](never, eps=0.1) != MEASURES["mean_extra_steps"](
+        pair, eps=0.1
+    )
+
+
 def test_more_are_never_fooled_at_the_small_eps_only_if_so_for_both_models(pair):
     assert MEASURES["extra_never_fooled"](pair, small=0.1, large=0.3) == pytest.approx(37.5)
     pair["dpsgd"]["first_success"][1, :, 1:] = -1

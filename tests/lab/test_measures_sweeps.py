@@ -95,12 +95,15 @@ def test_the_lead_is_the_gap_the_other_way_round():
 
 
 @pytest.mark.parametrize(
-    ("both", "alone", "found"),
-    [(85, 30, 55), (85, 80, 5), (85, 90, -5), (15, 10, -5)],
+    ("both", "clipping", "noise", "found"),
+    [(85, 30, 90, 55), (85, 80, 82, 2), (85, 90, 95, -5), (15, 10, 99, -5), (85, 10, 15, -5)],
 )
-def test_a_rise_needs_noise_where_clipping_alone_rises_less(both, alone, found):
+def test_a_rise_needs_noise_where_every_large_noise_is_above_every_small(
+    both, clipping, noise, found
+):
     pair = swept(**{"C 1, noise 1.3": [0, 0, 0, 20], "C 10, noise 13": [0, 0, 0, both],
-                    "C 10, noise 1.3": [0, 0, 0, alone]})  # fmt: skip
+                    "C 10, noise 1.3": [0, 0, 0, clipping],
+                    "C 1, noise 13": [0, 0, 0, noise]})  # fmt: skip
     assert MEASURES["fgsm_rise_needs_noise"](pair, eps=0.3) == pytest.approx(found)
 
 

@@ -7,7 +7,7 @@ from html import escape
 
 from privrob import plot
 from privrob.lab import registry
-from privrob.lab.run import Lab, open_store
+from privrob.lab.run import Lab, key_of, open_store
 
 HEADLINE = "application/x-privrob-headline+json"  # as lab.book reads it
 
@@ -36,7 +36,7 @@ def sentence(text: str) -> plot.Figure:
 
 
 def held(name: str) -> plot.Figure:
-    """What is recorded of an experiment here, by reading, and whether its models are in the zoo."""
+    """What is recorded of an experiment here, by reading, and how many of its models are kept."""
     lab = Lab(open_store("paper"), on="cpu")
     wanted = registry.experiment(name).variants("paper")
     parts, missing = [], 0
@@ -46,9 +46,10 @@ def held(name: str) -> plot.Figure:
             continue  # sweeps run in one reading
         found = sum(lab.lookup(v.spec) is not None for v in mine)
         missing += len(mine) - found
-        bases = [lab.lookup(v.train) for v in mine if v.seed == registry.LIVE_SEED]
-        kept = all(b and lab.store.weights(b.record) for b in bases)
-        zoo = "its models are in the zoo" if kept else "its models are not in the zoo"
+        live = {key_of(v.train): v.train for v in mine if v.seed == registry.LIVE_SEED}
+        bases = [lab.lookup(train) for train in live.values()]
+        kept = sum(bool(b and lab.store.weights(b.record)) for b in bases)
+        zoo = f"{kept} of {len(live)} models of seed {registry.LIVE_SEED} in the zoo"
         parts.append(f"{reading} reading: {found} of {len(mine)} runs recorded, {zoo}")
     advice = " To compute what is missing: make records." if missing else ""
     return sentence(f"Held here for {name}: {'; '.join(parts)}.{advice}")

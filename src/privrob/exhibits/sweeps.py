@@ -3,13 +3,14 @@
 A panel is an experiment, its groups one for each mechanism; nothing is drawn for what was not run.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 from privrob import plot
 from privrob.exhibits.figures import accuracy, stamp
-from privrob.exhibits.groups import Estimate, Group
+from privrob.exhibits.groups import MODELS, Estimate, Group
 from privrob.exhibits.notes import sentence
 from privrob.exhibits.values import cell, curve_of, evidence
 from privrob.lab import costs, registry
@@ -23,6 +24,7 @@ from privrob.lab.spec import Train
 Row = dict[str, object]
 SWEPT = {"noise": "sigma", "clip": "C", "clip-alone": "C", "large-clip": "C"}  # of each panel
 SIGNS = {"sigma": "σ", "C": "C"}
+DERIVED = {"tier": "derived"}  # a budget of the paper's settings
 
 
 # -- curves -------------------------------------------------------------------------------------
@@ -100,16 +102,17 @@ def mechanisms(name: str, groups: Sequence[Group], *, eps: Sequence[float]) -> l
         row: Row = {"model": f"DP\N{NON-BREAKING HYPHEN}SGD, {label(name, note)}"}
         row |= _privacy(variant.train)
         found = there.get(note)
-        rows.append(
-            row | (_values(found, "dpsgd", eps) if found else {"not attempted": _cost(variant)})
-        )
+        missing = {"not attempted": cost_a_seed(variant)}
+        rows.append(row | (_values(found, "dpsgd", eps) if found else missing))
     return rows
 
 
 def measured_rows(name: str, groups: Sequence[Group], *, eps: Sequence[float]) -> list[Row]:
-    """A row for each of a panel's DP-SGD models, as `mechanisms`, without budgets."""
+    """A row for each of a panel's DP-SGD models, as `mechanisms`; budgets are of their tier."""
     return [
-        {"model": f"DP\N{NON-BREAKING HYPHEN}SGD, {g.note}"} | _values(g, "dpsgd", eps)
+        {"model": f"DP\N{NON-BREAKING HYPHEN}SGD, {g.note}"}
+        | _privacy(g.rows[1].variant.train, evidence(g))
+        | _values(g, "dpsgd", eps)
         for g in groups
     ]
 
@@ -131,15 +134,15 @@ def _values(group: Group, model: str, eps: Sequence[float]) -> Row:
     return row | {"zero input\ngradient, %": plot.Value(flat, **evidence(group), digits=1)}
 
 
-def _cost(variant: Variant) -> str:
+def cost_a_seed(variant: Variant) -> str:
     train = variant.train
     return f"about {duration(costs.minutes(train, images=sizes(train.data)))} a seed"
 
 
-def _privacy(train: Train) -> Row:
+def _privacy(train: Train, facts: Mapping[str, Any] = DERIVED) -> Row:
     t = training_of(train)
     return {"noise /\nclipping": f"{t.noise_multiplier:.3g}"} | {
-        f"ε_DP,\n{delta_text(delta)}": plot.Value(t.tightest(delta=delta), tier="derived")
+        f"ε_DP,\n{delta_text(delta)}": plot.Value(t.tightest(delta=delta), **facts)
         for delta in DELTAS
     }
 
@@ -162,7 +165,25 @@ def said(name: str, groups: Sequence[Group], *, eps: float) -> plot.Figure:
     told = [f"{label(name, g.note)}: {_told(g, 'dpsgd', eps)}" for g in groups if g.note in ends]
     plain = f"SGD: {_told(groups[0], 'sgd', eps)}"
     spent = _spent([_budget(wanted[g.note].train) for g in groups])
-    return sentence(f"{_over_groups(groups)}: {'; '.join([*told, plain])}. {spent}{left}")
+    turn = _turn(name, groups, eps)
+    return sentence(f"{_over_groups(groups)}: {'; '.join([*told, plain])}. {turn}{spent}{left}")
+
+
+def _turn(name: str, groups: Sequence[Group], eps: float) -> str:
+    """Where the gap is smallest, as a sentence; '' where that is at an end of the panel."""
+    gaps = {label(name, g.note): _gap_at(g, eps) for g in groups}
+    least = min(gaps, key=lambda swept: gaps[swept])
+    names = list(gaps)
+    if least in (names[0], names[-1]):
+        return ""
+    told = ", ".join(f"{gaps[n]:.1f} points at {n}" for n in (names[0], least, names[-1]))
+    return f"The gap to SGD at ε = {eps:g} falls before it grows: {told}. "
+
+
+def _gap_at(group: Group, eps: float) -> float:
+    grid = group.rows[0].result.arrays["eps"]
+    sgd, dpsgd = (_estimate(group, model).mean for model in MODELS)
+    return float((sgd - dpsgd)[abs(grid - eps).argmin()])
 
 
 def _told(group: Group, model: str, eps: float) -> str:

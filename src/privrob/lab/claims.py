@@ -219,7 +219,7 @@ def _assess(claim: Claim, found: Sequence[Run], reading: str) -> Assessment:
 def judge(claim: Claim, evidence: Evidence) -> Verdict:
     """The verdict of a claim on its evidence."""
     if isinstance(claim.published, str):
-        return verdicts.judge_contrast(evidence)
+        return verdicts.judge_contrast(evidence, above=claim.above or 0.0)
     if claim.tolerance is None:
         return verdicts.judge_arithmetic(
             evidence,
@@ -263,7 +263,7 @@ def to_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 _PLAIN = (
     "id", "paper", "exhibit", "locus", "kind", "statement", "published", "corrected", "unit",
-    "direction", "tolerance", "reason", "words",
+    "direction", "above", "tolerance", "reason", "words",
 )  # fmt: skip
 
 

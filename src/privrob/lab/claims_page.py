@@ -181,6 +181,8 @@ def _facts(entry: Entry, links: Links) -> Iterator[tuple[str, str]]:
         )
     if claim.tolerance is not None:
         yield "tolerance", f"± {claim.tolerance:g}. {escape(claim.reason or '')}"
+    if claim.above is not None:
+        yield "holds above", f"{claim.above:g} {escape(claim.unit)}"
     if claim.direction:
         yield "direction", escape(claim.direction)
     if claim.sets:

@@ -49,15 +49,15 @@ class Claim:
     """One printed number or statement, with the `measure` that tests it or why there is none.
 
     A measure gives one number from a pair of models' records, or of kind derived from what is
-    printed. That of an ordering or a trend is positive where the statement holds, as is that of a
-    derived claim whose `published` is text. `corrected` is what a verdict is given against where
-    the printed number is taken for a slip: `published` stays as printed. `words` says whose the
-    text of `published` is: the paper's ('quote', letter by letter), ours where there is none, or
-    that the whole claim is our 'check', of which the paper says nothing. `sets` are the numbers of
-    `members` and `nonmembers` behind an inference accuracy. `variants` names what of an experiment
-    with several DP-SGD models the measure reads: it finds them under these notes, in this order,
-    beside 'sgd'; of a single one it reads a pair as ever. A measure whose arguments name models
-    (`baseline`, `model`, `models`) reads those of the same seed.
+    printed. Where `published` is text it is positive if the statement holds; that of an ordering
+    or a trend is above `above` where that is given. `corrected` is what a verdict is given against
+    where the printed number is taken for a slip: `published` stays as printed. `words` says whose
+    the text of `published` is: the paper's ('quote', letter by letter), ours where there is none,
+    or that the whole claim is our 'check', of which the paper says nothing. `sets` are the numbers
+    of `members` and `nonmembers` behind an inference accuracy. `variants` names what of an
+    experiment with several DP-SGD models the measure reads: it finds them under these notes, in
+    this order, beside 'sgd'; of a single one it reads a pair as ever. A measure whose arguments
+    name models (`baseline`, `model`, `models`) reads those of the same seed.
     """
 
     id: str
@@ -79,6 +79,7 @@ class Claim:
     words: str | None = None
     sets: Mapping[str, int] | None = None
     variants: tuple[str, ...] | None = None
+    above: float | None = None
 
     def __post_init__(self) -> None:
         _check_text(self)
@@ -151,11 +152,11 @@ _KINDS: dict[str, tuple[_Types, set[str], tuple[str, ...]]] = {
     "derived": ((int, float, str), set(), ("below",)),
 }
 _ALWAYS = ("direction", "not_attempted", "decimals", "words", "variants")
-_OF_VALUES = {"corrected", "sets"}
-_OPTIONAL = (*_ALWAYS, *_OF_VALUES, "measure", "tolerance", "reason", "experiment")
+_OF_KIND = {"value": {"corrected", "sets"}, "ordering": {"above"}, "trend": {"above"}}
+_OPTIONAL = (*_ALWAYS, "corrected", "sets", "above", "measure", "tolerance", "reason", "experiment")
 _NO_TEXT = (
     "published", "measure", "arguments", "tolerance", "not_attempted", "corrected", "decimals",
-    "sets", "variants",
+    "sets", "variants", "above",
 )  # fmt: skip
 
 
@@ -183,7 +184,7 @@ def _check_kind(claim: Claim) -> None:
     given = {name for name in _OPTIONAL if getattr(claim, name) is not None}
     for name in sorted(needed - given):
         raise ValueError(f"kind {claim.kind} needs {name}")
-    taken = needed | {*_ALWAYS, "measure"} | (_OF_VALUES if claim.kind == "value" else set())
+    taken = needed | {*_ALWAYS, "measure"} | _OF_KIND.get(claim.kind, set())
     for name in sorted(given - taken):
         what = f"kind {claim.kind}" if attempted else "a claim that is not attempted"
         raise ValueError(f"{what} takes no {name}")
@@ -194,9 +195,11 @@ def _check_kind(claim: Claim) -> None:
 
 
 def _check_numbers(claim: Claim) -> None:
-    t, c, d = claim.tolerance, claim.corrected, claim.decimals
+    t, d = claim.tolerance, claim.decimals
     require(t is None or (_is_number(t) and t > 0), f"tolerance must be above 0, got {t!r}")
-    require(c is None or _is_number(c), f"corrected must be a number, got {c!r}")
+    for name in ("corrected", "above"):
+        value = getattr(claim, name)
+        require(value is None or _is_number(value), f"{name} must be a number, got {value!r}")
     require(d is None or (type(d) is int and d >= 0), f"decimals must be a count, got {d!r}")
     if claim.sets is not None:
         sets = dict(claim.sets)

@@ -1,8 +1,8 @@
 """A paper in a minute: the answers to its questions, by rule from the verdicts on its claims.
 
 `claims/summary/<paper>.yml` has the questions, the claims that answer each the paper's way, and the
-checks that tell whether they hold for the reason that the paper gives. The answer is in the reading
-in which all that the paper ran was run: the matched one, where a claim has it.
+checks that tell whether they hold for one reason or for another. Where the readings' verdicts
+differ there is an answer in each, the headline's first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ import yaml
 from privrob import paths
 from privrob.lab.claims import Entry
 from privrob.lab.markup import Cell, chip, page, table
+from privrob.lab.registry import READINGS
 from privrob.lab.spec import known, require
 from privrob.lab.verdicts import Verdict, counts
 
@@ -33,6 +34,18 @@ _FIELDS = ("question", "page", "says", "because")
 
 
 @dataclass(frozen=True)
+class Answer:
+    """One of ANSWERS, from the verdicts of one reading; '' is of both, where they are the same."""
+
+    reading: str
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def word(self) -> str:
+        return answer(self.verdicts)
+
+
+@dataclass(frozen=True)
 class Question:
     """A question, the page that shows the evidence, and the claims and checks that answer it."""
 
@@ -42,20 +55,23 @@ class Question:
     reason: str = ""
     checks: tuple[Entry, ...] = ()
 
-    @property
-    def answer(self) -> str:
-        """One of ANSWERS."""
-        return answer([verdict_of(e) for e in self.says])
 
-    @property
-    def reason_answer(self) -> str:
-        """How the paper's reason fares, one of ANSWERS; '' where it gives none that is checked."""
-        return answer([verdict_of(e) for e in self.checks]) if self.checks else ""
+def answers(entries: Sequence[Entry]) -> list[Answer]:
+    """What the entries say together in each reading; once, without a name, where that is the same.
+
+    An entry with one reading speaks in both. Where all have the matched one alone, it is named.
+    """
+    had = {a.reading for e in entries for a in e.assessments}
+    names = ["matched"] if had == {"matched"} else list(READINGS)
+    found = [Answer(name, tuple(verdict_of(e, name) for e in entries)) for name in names]
+    same = len({tuple(v.word for v in a.verdicts) for a in found}) < len(names)
+    return [Answer("", found[0].verdicts)] if same else found
 
 
-def verdict_of(entry: Entry) -> Verdict:
-    """The matched reading's verdict, where there is one."""
-    return (entry.matched or entry.headline).verdict
+def verdict_of(entry: Entry, reading: str) -> Verdict:
+    """The verdict in a reading, or the headline's where there is none."""
+    mine = (a for a in entry.assessments if a.reading == reading)
+    return next(mine, entry.headline).verdict
 
 
 def answer(found: Sequence[Verdict]) -> str:
@@ -101,11 +117,12 @@ _CHIPS = {HOLDS: "reproduced", IN_PART: "reproduced in direction", NOT: "not rep
 _CHIPS |= {OPEN: "undecided", NO_RUNS: "not attempted"}
 _INTRO = (
     "The questions of the paper and their answers, by rule from the verdicts on its claims "
-    "([how to read this book](reading.md)), in the *matched* reading where there is one."
+    "([how to read this book](reading.md)). Where the verdicts of the *literal* and the *matched* "
+    "reading differ, both stand here; *matched* alone stands where nothing else was run."
 )
 _REASONS = (
-    "Where the paper gives a reason and a control of ours could tell it from another, the last "
-    "column says how the reason fared: a claim can hold for another reason than the paper gives."
+    "Where a check of ours could tell one reason from another, the last column says how that "
+    "fared: a claim can hold for another reason than the paper gives."
 )
 
 
@@ -115,7 +132,7 @@ def summary_page(paper: str, entries: Sequence[Entry], notebooks: Mapping[str, A
     reasons = any(q.checks for q in asked)  # a column for them, where one is checked
     rows = [_row(q, notebooks)[: 4 if reasons else 3] for q in asked]
     words = "\n".join(f"- {chip('verdict', _CHIPS[w], w)}: {text}." for w, text in ANSWERS.items())
-    head = ["question", "answer", "claims", "the paper's reason"][: 4 if reasons else 3]
+    head = ["question", "answer", "claims", "its reason, checked"][: 4 if reasons else 3]
     intro = f"{_INTRO} {_REASONS}" if reasons else _INTRO
     return page(f"{paper} in a minute", intro, table(head, rows), "## The words", words)
 
@@ -124,9 +141,19 @@ def _row(q: Question, notebooks: Mapping[str, Any]) -> list[Cell]:
     text = escape(q.question)
     if q.page in notebooks:
         text = f'<a href="notebooks/{q.page}.html">{text}</a>'
-    reason = ""
-    if q.checks:
-        reason = f"{escape(q.reason)}: {chip('verdict', _CHIPS[q.reason_answer], q.reason_answer)}"
-    found = counts([verdict_of(e) for e in q.says])
-    counted = ", ".join(f"{n} {word}" for word, n in found.items() if n)
-    return [text, chip("verdict", _CHIPS[q.answer], q.answer), counted, reason]
+    found = answers(q.says)
+    counted = "<br>".join(_labelled(a, _counted(a)) for a in found)
+    reason = f"{escape(q.reason)}:<br>{_chips(answers(q.checks))}" if q.checks else ""
+    return [text, _chips(found), counted, reason]
+
+
+def _chips(found: Sequence[Answer]) -> str:
+    return "<br>".join(_labelled(a, chip("verdict", _CHIPS[a.word], a.word)) for a in found)
+
+
+def _labelled(a: Answer, text: str) -> str:
+    return f"{a.reading}: {text}" if a.reading else text
+
+
+def _counted(a: Answer) -> str:
+    return ", ".join(f"{n} {word}" for word, n in counts(a.verdicts).items() if n)

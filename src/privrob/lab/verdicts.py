@@ -58,9 +58,13 @@ class Evidence:
     @property
     def sign(self) -> int:
         """1 or -1 where the interval, of arithmetic the margin itself, excludes zero, else 0."""
+        return self.side(0.0)
+
+    def side(self, bound: float) -> int:
+        """1 or -1 where the interval, of arithmetic the margin, is above or below it, else 0."""
         margin = self.value if self.margin is None else self.margin
         low, high = (margin,) * 2 if self.basis == "arithmetic" else (self.low, self.high)
-        return int(low > 0) - int(high < 0)
+        return int(low > bound) - int(high < bound)
 
 
 @dataclass(frozen=True)
@@ -101,9 +105,9 @@ def judge_value(
     return _verdict("reproduced in direction" if word == "reproduced" else word, evidence)
 
 
-def judge_contrast(evidence: Evidence) -> Verdict:
-    """An ordering or a trend, whose contrast is positive where it holds."""
-    return _verdict(_SIGNS[evidence.sign], evidence)
+def judge_contrast(evidence: Evidence, *, above: float = 0.0) -> Verdict:
+    """An ordering or a trend, whose contrast is `above` that number where it holds."""
+    return _verdict(_SIGNS[evidence.side(above)], evidence)
 
 
 def judge_arithmetic(

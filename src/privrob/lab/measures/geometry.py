@@ -123,13 +123,9 @@ def eigenvalues_counted(record: Arrays) -> NDArray[Any]:
 
 @feature("hessian")
 def eigenvalue_below_zero(record: Arrays) -> NDArray[Any]:
-    """1 where an eigenvalue is negative by more than rounding, else 0; less half an image, (N,).
-
-    So the mean is above 0 where at least one image of the record has one.
-    """
+    """An eigenvalue is negative by more than rounding, (N,)."""
     spectrum = record["hessian"]
-    found = spectrum[-1] < -ROUNDING * np.abs(spectrum).max(0)
-    return found - 0.5 / spectrum.shape[-1]
+    return spectrum[-1] < -ROUNDING * np.abs(spectrum).max(0)
 
 
 def eigenvalue_ratio(pair: Pair) -> Number:
@@ -169,16 +165,16 @@ def _decades(spectra: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 
 def eigenvalues_near_zero(pair: Pair, *, pixels: int) -> Number:
-    """Share of the `pixels` eigenvalues at or below a thousandth of the largest, less one half.
+    """Share of the `pixels` eigenvalues at or below a thousandth of the largest.
 
     The mean over images, of the model that has fewer of them.
     """
     most = np.stack([mean(pair, model, "eigenvalues_counted") for model in MODELS]).max(0)
-    return (0.5 - most / pixels)[()]
+    return (1 - most / pixels)[()]
 
 
 def eigenvalues_negative(pair: Pair) -> Number:
-    """Share of images with an eigenvalue below zero by more than rounding, less half an image.
+    """Share of images with an eigenvalue below zero by more than rounding.
 
     Of the model that has more of them.
     """

@@ -71,6 +71,12 @@ def mean_extra_steps(pair: Pair, *, eps: float) -> Number:
     return extra_steps(pair, eps=eps).mean(-1)[()]
 
 
+def extra_steps_of_fooled(pair: Pair, *, eps: float) -> Number:
+    """`steps_of_fooled` of SGD minus that of DP-SGD, the mean over the step sizes."""
+    sgd, dpsgd = (steps_of_fooled(pair, model=model, eps=eps) for model in MODELS)
+    return (sgd - dpsgd).mean(-1)[()]
+
+
 def extra_never_fooled(pair: Pair, *, small: float, large: float) -> Number:
     """Percent never fooled at a small eps minus that at a large one, the mean over step sizes.
 
@@ -90,4 +96,4 @@ def step_sizes(pair: Pair) -> NDArray[Any]:
     return grid(pair, "step_sizes")
 
 
-ALL = (mean_extra_steps, extra_never_fooled)
+ALL = (mean_extra_steps, extra_steps_of_fooled, extra_never_fooled)

@@ -91,13 +91,13 @@ def fgsm_lead(pair: Pair, *, eps: float) -> Number:
 
 
 def fgsm_rise_needs_noise(pair: Pair, *, eps: float) -> Number:
-    """Positive where accuracy rises with clipping norm and noise, and less with the norm alone.
+    """Positive where accuracy is higher with the large noise than with the small one, whatever C.
 
-    Of three variants: as it was, both raised, the clipping norm alone raised. The smaller of the
-    rise and of what it has over the rise with the norm alone, points.
+    Of four variants: as it was, both raised, the clipping norm alone raised, the noise alone
+    raised. The least accuracy with the raised noise minus the most without it, points.
     """
-    before, both, alone = _accuracies(pair, list(variants(pair)), eps)
-    return np.minimum(both - before, both - alone)[()]
+    before, both, clipping, noise = _accuracies(pair, list(variants(pair)), eps)
+    return (np.minimum(both, noise) - np.maximum(before, clipping))[()]
 
 
 ALL = (
