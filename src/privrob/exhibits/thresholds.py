@@ -208,7 +208,7 @@ def rare_rows(leaks: Sequence[Leak]) -> list[TableRow]:
 
 def _rare(leak: Leak, inference: str) -> TableRow:
     a, sides = leak.audit(inference, score=SCORE), leak.sides(f"{SCORE}_{inference}")
-    dealt: dict[str, int] = {"permutations": PERMUTATIONS, "seed": AUDIT_SEED}
+    dealt: dict[str, Any] = {"permutations": PERMUTATIONS, "seed": AUDIT_SEED}
     numbers = {
         "TPR at 1 % FPR, %": a.tpr_at_1_percent,
         "TPR, 95 %\nof chance": tpr_null(*sides, fpr=RARE, **dealt).high,
