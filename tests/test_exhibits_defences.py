@@ -1,10 +1,14 @@
 """song2019's defences as tables: the stored outputs, the departures, how loose bounds are."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 
 from privrob import models
 from privrob.exhibits import defences, looseness
+from privrob.exhibits.leaks import Leak
 from privrob.lab import song2019, song_deviations
 
 
@@ -19,6 +23,41 @@ def test_verifiers_are_told_for_both_profiles():
     assert rows["duality"]["verifier, digits"] == "dual"
     assert rows["duality"]["verifier, yale faces"] == "crown-interval"
     assert rows["natural"]["verifier, digits"] == "none"
+
+
+def leak() -> Leak:
+    """A recorded PGD model: two members are right under the attack alone, one is wrong under it."""
+    rng, arrays = np.random.default_rng(0), {}
+    for part, size in (("train", 200), ("test", 100)):
+        odds = rng.normal(15, 5, size).astype(np.float32)
+        arrays[f"labels_{part}"] = np.arange(size) % 3
+        for kind in ("benign", "adversarial"):
+            arrays[f"log_odds_{kind}_{part}"] = odds
+            arrays[f"confidence_{kind}_{part}"] = 1 / (1 + np.exp(-odds))
+            arrays[f"correct_{kind}_{part}"] = np.arange(size) < size - 2
+    arrays["correct_adversarial_train"] = np.arange(200) > 0
+    train = SimpleNamespace(data=SimpleNamespace(name="yale_faces"))
+    variant = SimpleNamespace(model="pgd", note="", seed=0, train=train)
+    return Leak(
+        SimpleNamespace(variant=variant, result=SimpleNamespace(arrays=arrays)), "recorded", ""
+    )
+
+
+def test_what_the_attack_puts_right_is_counted():
+    (row,) = defences.attacked([leak()])
+    counted = {name.replace("\n", " "): value for name, value in row.items()}
+    assert counted["members: right under PGD alone"] == 2
+    assert counted["members: PGD above clean, points"].mean == pytest.approx(0.5)
+    assert counted["others: right under PGD alone"] == 0
+    assert counted["others: PGD above clean, points"].mean == 0
+
+
+def test_beside_the_stored_outputs_stands_the_same_score_then_that_without_ties():
+    rows = defences.inferences([leak()], kinds=("benign",))
+    assert [r["score"] for r in rows] == ["confidence", "confidence", "log-odds"]
+    assert rows[0]["I_B"].mean == pytest.approx(61.6869)
+    assert rows[1]["I_B"].mean <= rows[2]["I_B"].mean
+    assert rows[1]["I_B, 95 %\nof chance"].mean < rows[2]["I_B, 95 %\nof chance"].mean
 
 
 def test_all_departures_are_shown():

@@ -14,7 +14,9 @@ from privrob.membership import threshold
 MANIFEST = {"created": "2026-01-02T00:00:00", "device": "cpu"}
 
 
-def leak(*, shift=1.0, members=80, nonmembers=60, tier="executed", source="quick") -> Leak:
+def leak(
+    *, shift=1.0, members=80, nonmembers=60, tier="executed", source="quick", data="faces"
+) -> Leak:
     """A model whose members' log-odds lie `shift` higher; a negative one is a wrong answer."""
     rng, arrays = np.random.default_rng(5), {}
     for part, size, mean in (("train", members, shift), ("test", nonmembers, 0.0)):
@@ -24,12 +26,23 @@ def leak(*, shift=1.0, members=80, nonmembers=60, tier="executed", source="quick
             arrays[f"log_odds_{kind}_{part}"] = z
             arrays[f"confidence_{kind}_{part}"] = 1 / (1 + np.exp(-z))
             arrays[f"correct_{kind}_{part}"] = z > 0
-    variant = SimpleNamespace(model="pgd", note="", seed=0)
+    train = SimpleNamespace(scale="paper", data=SimpleNamespace(name=data))
+    variant = SimpleNamespace(model="pgd", note="", seed=0, train=train)
     result = SimpleNamespace(arrays=arrays, manifest=MANIFEST, key="abc", state="fresh")
     return Leak(SimpleNamespace(variant=variant, result=result), tier, source)
 
 
 # -- losses -------------------------------------------------------------------------------------
+
+
+def test_a_model_says_where_it_is_of_the_figures_images():
+    assert losses.described(leak()) == "PGD, quick"
+    recorded = {"tier": "recorded", "source": ""}
+    assert losses.described(leak(**recorded)) == "PGD, recorded, seed 0"
+    cifar = leak(**recorded, data="cifar10")
+    assert losses.described(cifar) == "PGD, recorded (CIFAR-10), seed 0"
+    cifar.row.variant.train.scale = "reduced"
+    assert losses.described(cifar) == "PGD, recorded (CIFAR-10, reduced), seed 0"
 
 
 def test_the_loss_is_minus_the_log_of_the_confidence():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from privrob import exhibits, plot
-from privrob.exhibits import contributions, outputs
+from privrob.exhibits import contributions, outputs, ties
 from privrob.exhibits.leaks import Leak
 from privrob.lab.verdicts import Verdict
 
@@ -36,7 +36,8 @@ def leak(model: str, *, shift: float, source: str = "quick", verified: bool = Fa
     for part, size, up in (("train", 300, shift), ("test", 120, 0.0)):
         arrays[f"labels_{part}"] = np.arange(size, dtype=np.int16) % 3
         for kind in ("benign", "adversarial", "verified")[: 3 if verified else 2]:
-            arrays[f"confidence_{kind}_{part}"] = rng.normal(up, 1, size).astype(np.float32)
+            score = rng.normal(up, 1, size).astype(np.float32)
+            arrays[f"confidence_{kind}_{part}"] = arrays[f"log_odds_{kind}_{part}"] = score
         for kind in ("benign", "adversarial"):
             arrays[f"correct_{kind}_{part}"] = np.arange(size) < size / 2
     train = SimpleNamespace(scale="reduced" if source else "paper")
@@ -126,11 +127,31 @@ def test_a_defence_that_was_not_run_on_a_data_set_has_no_verdict_there():
 
 def test_what_was_not_run_is_listed_with_its_cost():
     rows = contributions.waiting()
-    assert len(rows) == 7 + 2
-    for row in rows[:7]:
+    assert len(rows) == 7 + 7 + 4
+    for row in rows:
         assert row["recorded"] == "0 of 3 seeds"
         assert float(row["cost"].split()[1]) > 0
-    assert "GPU" in rows[-1]["cost"]
+    told = contributions.gpu_cost()
+    assert told.count("on a GPU") == 2
+    assert "Yale" not in told
+
+
+def test_by_benign_confidences_alone_fewer_defences_raise_the_risk():
+    told = contributions.told_by_benign()
+    assert "not told apart for difference (+2.20 points) and duality (+0.05 points)." in told
+    assert "and difference (-0.10 points); lower for duality" in told
+    assert told.endswith("higher for PGD (+17.46 points), distributional (+9.73 points) and "
+                         "difference (+3.75 points).")  # fmt: skip
+
+
+def test_verdicts_on_our_records_have_the_same_rows():
+    stored = contributions.statement("song2019/contribution2")
+    ours = contributions.statement("song2019/contribution2", part="")
+    assert [r["model"] for r in ours] == [r["model"] for r in stored]
+    assert {r["Yale Face,\nverdict"] for r in ours} == {"not attempted"}
+    assert {r["Yale Face,\npoints"] for r in ours} == {None}
+    verified = contributions.statement("song2019/contribution1", part="verified")
+    assert [r["model"] for r in verified] == ["duality", "abstract", "interval", "all of them"]
 
 
 # -- beside our models --------------------------------------------------------------------------
@@ -157,7 +178,21 @@ def test_models_of_reduced_scale_say_so_beside_the_stored_outputs():
     assert [r["evidence"] for r in rows[:2]] == ["stored output", "recorded, reduced, seed 0"]
     assert outputs.stamp([small], "privrob").tiers == ("published", "recorded")
     assert outputs.stamp([], "privrob", derived=True).tiers == ("published", "derived")
-    assert [outputs.reduced(name) for name in outputs.LARGE] == [[], []]  # none is recorded
+    assert [outputs.recorded(name) for name in outputs.LARGE] == [[], []]
+
+
+def test_models_of_either_scale_show_once_they_are_recorded(monkeypatch):
+    monkeypatch.setattr(outputs, "leaks", lambda name: [name])
+    assert outputs.recorded("cifar10") == ["song2019/cifar-membership", "song2019/cifar-reduced"]
+
+
+def test_a_ratio_is_over_the_natural_model_of_the_same_scale():
+    full = [leak("natural", shift=1.0, source=""), leak("pgd", shift=2.0, source="")]
+    narrow = leak("natural", shift=3.0, source="")
+    narrow.row.variant.train.scale = "reduced"
+    rows = outputs.own_advantages([*full, narrow])
+    assert [row[BEST].mean for row in (rows[0], rows[2])] == [1, 1]
+    assert rows[1][BEST].mean == outputs.own_advantages(full)[1][BEST].mean > 1
 
 
 def test_verified_confidences_show_where_a_model_has_them():
@@ -178,8 +213,8 @@ def test_a_ratio_needs_a_natural_model_that_leaks_beyond_chance():
 
 def test_the_figure_has_a_panel_for_the_small_models_only_where_there_are_some():
     recorded, small = leak("natural", shift=1.0, source=""), leak("pgd", shift=1.0)
-    assert [title for title, *_ in contributions.places([recorded])] == list(RATIOS)
-    *_, (title, points, most) = contributions.places([recorded, small])
+    assert [title for title, *_ in contributions.places({"yale": [recorded]})] == list(RATIOS)
+    *_, (title, points, most) = contributions.places({"yale": [recorded, small]})
     assert title == "drawn faces (quick)"
     assert {p[0] for p in points} == {"pgd"}
     assert most == pytest.approx(50 + 50 * np.sqrt(np.log(20) / (2 * 300 * 120 / 420)))
@@ -187,6 +222,36 @@ def test_the_figure_has_a_panel_for_the_small_models_only_where_there_are_some()
     drawn = contributions.draw(ax, title, points, most)
     assert [d["accuracy_percent"] for d in drawn] == [p[2] for p in points]
     assert "highest for PGD" in contributions.alt(title, points)
+
+
+def test_records_of_full_scale_are_drawn_in_the_panel_of_their_data_set():
+    full, narrow = leak("natural", shift=1.0, source=""), leak("pgd", shift=1.0, source="")
+    narrow.row.variant.train.scale = "reduced"
+    panels = contributions.places({"cifar10": [full, narrow]})
+    ours = {title: {p[0] for p in points if p[3] == "recorded"} for title, points, _ in panels}
+    assert ours == {"Yale Face": set(), "Fashion-MNIST": set(), "CIFAR-10": {"natural"}}
+
+
+# -- ties ---------------------------------------------------------------------------------------
+
+
+def test_ties_are_counted_and_the_verdicts_that_hang_on_them_told():
+    """By log-odds as good as stored; by confidences, most of which are 1, far from it."""
+    one = leak("pgd", shift=0.57, source="")
+    for part, share in (("train", 0.98), ("test", 0.97)):
+        scores = one.arrays[f"confidence_benign_{part}"].copy()
+        scores[: int(share * len(scores))] = 1
+        one.arrays[f"confidence_benign_{part}"] = scores
+    row = ties.rows([one, leak("natural", shift=1.0)])[0]  # of recorded models alone
+    assert row["members:\nconfidence 1, %"].mean == 98
+    assert row["by confidence, %"].mean < 56 < row["by log-odds, %"].mean
+    told = ties.told([one])
+    assert told.startswith("I_B on the PGD model is")
+    assert "by log-odds it would be reproduced. Ties make the difference: 98.0 %" in told
+
+
+def test_without_ties_no_verdict_hangs_on_the_score():
+    assert ties.told([leak("pgd", shift=0.57, source="")]).startswith("By log-odds no verdict")
 
 
 def test_captions_and_stamps_name_the_same_tiers():

@@ -128,10 +128,8 @@ def evidence(value: float, low: float, high: float, **others) -> Evidence:
 
 def test_every_claim_names_a_measure_or_why_it_is_not_attempted(by_id):
     for claim in by_id.values():
-        if claim.not_attempted is None:
+        if claim.measure or claim.not_attempted is None:
             assert claim.measure in (ARITHMETIC if claim.kind == "derived" else MEASURES)
-        else:
-            assert claim.measure == ""
 
 
 def test_printed_differences_are_judged_against_the_printed_accuracies(by_id):
@@ -192,7 +190,9 @@ def write(folder, *entries, name: str = "tursynbek2020.yml"):
     return folder
 
 
-@pytest.mark.parametrize("entry", [VALUE, ORDERING, DERIVED, WAITING])
+@pytest.mark.parametrize(
+    "entry", [VALUE, ORDERING, DERIVED, WAITING, VALUE | {"not_attempted": COST}]
+)
 def test_the_samples_are_good(tmp_path, entry):
     [claim] = load(write(tmp_path, entry))
     assert claim.kind == entry["kind"]
@@ -226,8 +226,13 @@ def test_the_samples_are_good(tmp_path, entry):
         (VALUE, {"measure": {"name": "clean_gap", "eps": 1}}, "unexpected keyword argument 'eps'"),
         (VALUE, {"measure": {"name": "difference"}}, "measure: no 'difference'"),
         (VALUE, {"measure": None}, "needs a measure, or not_attempted with why and cost"),
-        (VALUE, {"not_attempted": COST}, "a claim that is not attempted takes no experiment"),
-        (VALUE, {"not_attempted": COST, "experiment": None}, "and not both"),
+        (VALUE, {"not_attempted": COST, "experiment": None}, "kind value needs experiment"),
+        (
+            VALUE,
+            {"not_attempted": COST, "measure": None},
+            "a claim that is not attempted takes no experiment",
+        ),
+        (DERIVED, {"not_attempted": COST}, "kind derived is computed at once"),
         (VALUE, {"corrected": "99"}, "corrected must be a number"),
         (VALUE, {"decimals": 1.5}, "decimals must be a count"),
         (VALUE, {"words": "qoute"}, "words: no 'qoute'"),
@@ -595,6 +600,16 @@ def test_what_is_not_attempted_says_why_and_what_it_would_cost(monkeypatch, stor
     assert (entry.headline.evidence, entry.matched, entry.command) == (None, None, None)
     [line] = claims.to_json([entry])
     assert (line["verdict"], line["text"], line["tier"]) == ("not attempted", text, None)
+
+
+def test_a_reason_is_said_until_a_record_is_there(monkeypatch, store, tmp_path):
+    [claim] = load(write(tmp_path, VALUE | {"not_attempted": COST}))
+    entry = assess(monkeypatch, store, claim)
+    assert str(entry.headline.verdict) == "not attempted (it is not trained; an hour on a GPU)"
+    assert entry.headline.minutes > 0
+    fill_base(store, {"sgd": [99.0], "dpsgd": [92.0]})
+    entry = assess(monkeypatch, store, claim)
+    assert entry.headline.verdict.word == "reproduced"
 
 
 def test_a_number_that_no_claim_prints_is_an_error_that_names_the_claim(

@@ -25,12 +25,15 @@ def record(rng: np.random.Generator, *, shift: float, verified: bool = False, n=
 @pytest.fixture
 def several() -> dict:
     rng = np.random.default_rng(5)
-    return {
+    found = {
         "natural": record(rng, shift=0.2),
         "pgd": record(rng, shift=0.7),
         "ibp": record(rng, shift=0.3, verified=True),
         "abs": record(rng, shift=0.1, verified=True),
     }
+    found["pgd"]["confidence_benign_train"][:9] = 1
+    found["natural"]["confidence_benign_test"][:3] = 1
+    return found
 
 
 # -- the slow way -------------------------------------------------------------------------------
@@ -93,8 +96,22 @@ def slow_ratio(several, *, baseline, models, **drawn):
     return (top - 50) / base if base > 1e-9 else np.nan
 
 
+def slow_zero(models, *, model, part, drawn=None):
+    side = ("members", "nonmembers").index(part)
+    scores = models[model][f"confidence_benign_{('train', 'test')[side]}"]
+    points = range(len(scores)) if drawn is None else drawn[side]
+    return 100 * sum(float(scores[i]) == 1.0 for i in points) / len(points)
+
+
+def slow_divergence(models, *, baseline, model, **drawn):
+    return 2 * (slow(models[model], "benign", **drawn) - slow(models[baseline], "benign", **drawn))
+
+
 ROBUST = ["pgd", "ibp"]
 CASES = [
+    ("zero_loss", slow_zero, {"model": "pgd", "part": "members"}),
+    ("zero_loss", slow_zero, {"model": "natural", "part": "nonmembers"}),
+    ("loss_divergence", slow_divergence, {"baseline": "natural", "model": "pgd"}),
     ("part_accuracy", slow_part, {"model": "pgd", "inputs": "benign", "part": "members"}),
     ("part_accuracy", slow_part, {"model": "ibp", "inputs": "adversarial", "part": "nonmembers"}),
     ("inference_accuracy", slow_accuracy, {"model": "natural", "inference": "benign"}),

@@ -61,6 +61,12 @@ def test_few_new_models_are_trained_in_quick():
     }
 
 
+@pytest.mark.parametrize("name", ["fashion-membership", "cifar-membership"])
+def test_of_what_needs_a_gpu_natural_and_pgd_of_one_seed_come_first(name):
+    every = registry.experiment(f"song2019/{name}").variants("paper")
+    assert [(v.model, v.seed) for v in every[:2]] == [("natural", 0), ("pgd", 0)]
+
+
 def test_the_second_duality_model_differs_in_its_radius_alone():
     (stored,) = (v.train for v in variants("yale-membership", "paper") if v.model == "dual")
     (own,) = (v.train for v in variants("duality-radius", "paper"))

@@ -42,6 +42,8 @@ def test_every_exhibit_has_its_denominator(by_id):
         "song2019/cifar10": 4 * 6,
         "song2019/contribution1": 15 + 3 + 8,  # 8 of I_V
         "song2019/contribution2": 15 + 3 + 3,
+        "song2019/contribution3": 3,
+        "song2019/contribution4": 2,
         "song2019/figure1": 7,
         "tursynbek2020/clean": 3,
         "tursynbek2020/figure1": 2,

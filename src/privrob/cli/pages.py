@@ -116,7 +116,8 @@ def _show_summary(entries: "list[Entry]") -> None:
             words = ", ".join(f"{n} {word}" for word, n in bar.words.items() if n)
             row(lines, paper, exhibit_title(exhibit), bar.title, bar.total, words)
     show(lines)
-    counts = Counter(str(e.claim.not_attempted) for e in entries if e.claim.not_attempted)
+    waiting = (e for e in entries if e.claim.not_attempted and not e.headline.evidence)
+    counts = Counter(str(e.claim.not_attempted) for e in waiting)
     for text, n in counts.items():
         say(f"{n} not attempted: {text}")
     say(f"{len(entries)} claims")

@@ -1,6 +1,6 @@
 """song2019's two statements on its stored outputs, verdict by verdict, and what was not run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
@@ -13,11 +13,13 @@ from privrob.exhibits.outputs import (
     SETS,
     contrast,
     entries,
+    full_scale,
     sizes,
     stored,
 )
+from privrob.exhibits.outputs import PAPER as SONG
 from privrob.lab import registry, song2019
-from privrob.lab.arithmetic import chance
+from privrob.lab.arithmetic import BENIGN, Found, chance, inference_increase
 from privrob.lab.claims import Entry
 from privrob.lab.markup import duration
 from privrob.plot.style import INK, PAPER, label_axes, style
@@ -30,24 +32,27 @@ _WORDS = {"natural": "natural", **{m: song2019.NAMES[m] for m in ROBUST}, "all":
 # -- does it hold? ------------------------------------------------------------------------------
 
 
-def statement(exhibit: str) -> list[TableRow]:
-    """Of 'song2019/contribution1' or '2': each model's difference and verdict by data set."""
+def statement(exhibit: str, *, part: str = "stored") -> list[TableRow]:
+    """Of 'song2019/contribution1' or '2': each model's difference and verdict by data set.
+
+    On the stored outputs, or with `part` '' on our records, with 'verified' on those by I_V.
+    """
     contribution = exhibit.rpartition("/")[2]
     rows: list[TableRow] = []
     for model in (*ROBUST, "all"):
         row: TableRow = {"model": _WORDS[model]}
         for name, title in SETS.items():
-            entry = contrast(contribution, name, model)
+            entry = contrast(contribution, name, model, part=part)
             row[f"{title},\npoints"] = _difference(entry) if entry else None
             row[f"{title},\nverdict"] = entry.headline.verdict.word if entry else None
-        rows.append(row)
+        if any(row[f"{title},\nverdict"] for title in SETS.values()):
+            rows.append(row)
     return rows
 
 
-def _difference(entry: Entry) -> plot.Value:
+def _difference(entry: Entry) -> plot.Value | None:
     e = entry.headline.evidence
-    assert e is not None
-    return plot.Value(e.value, e.low, e.high, tier="derived")
+    return plot.Value(e.value, e.low, e.high, tier=entry.tier) if e else None
 
 
 def told(exhibit: str) -> str:
@@ -78,6 +83,29 @@ def failing(exhibit: str, name: str) -> list[str]:
     return [m for m, e in found.items() if e.headline.verdict.word == "not reproduced"]
 
 
+def told_by_benign() -> str:
+    """On which models I_B alone, as stored, is higher than on the natural one; set by set."""
+    return " ".join(_told_by_benign(name) for name in SETS)
+
+
+def _told_by_benign(name: str) -> str:
+    by_word: dict[str, list[str]] = {}
+    for model in ROBUST:
+        if entry := contrast("contribution2", name, model):
+            found = _by_benign(entry)
+            word = "higher" if found.low > 0 else "lower" if found.high < 0 else "not told apart"
+            by_word.setdefault(word, []).append(f"{_WORDS[model]} ({found.value:+.2f} points)")
+    parts = [f"{word} for {_listed(models)}" for word, models in by_word.items()]
+    return f"{SETS[name]}: {'; '.join(parts)}."
+
+
+def _by_benign(entry: Entry) -> Found:
+    """The difference that a claim is about, were I_B the only attack."""
+    values = ((i, e.claim) for i, e in entries().items() if e.claim.kind == "value")
+    printed = {f"{SONG}/{i}": float(c.published) for i, c in values}
+    return inference_increase(printed, **{**entry.claim.arguments, "attacks": [BENIGN]})
+
+
 def underfit(name: str) -> str:
     """How accurate the failing models of a data set are on members and on others, in a sentence."""
     table = stored(name)
@@ -96,31 +124,35 @@ def underfit(name: str) -> str:
 
 
 def waiting() -> list[TableRow]:
-    """Of every model what is recorded, and what the missing runs would cost."""
-    rows: list[TableRow] = [_planned(model) for model in song2019.NAMES]
-    for name in ("fashion-mnist", "cifar10"):
-        reason = entries()[f"{name}/natural/train"].claim.not_attempted
-        assert reason is not None
-        row: TableRow = {"data set": SETS[name], "model": "all", "recorded": "none"}
-        rows.append(row | {"missing": reason.why, "cost": reason.cost})
-    return rows
+    """Of every model of every data set what is recorded, and what the missing runs would cost."""
+    return [_planned(name, model) for name in SETS for model in stored(name)]
 
 
-def _planned(model: str) -> TableRow:
-    of_model = [
+def _planned(name: str, model: str) -> TableRow:
+    entry = next(
         e for n, e in entries().items()
-        if n.startswith("yale/") and e.claim.arguments["model"] == model
-    ]  # fmt: skip
-    a = of_model[0].headline
-    seeds = len({v.seed for v in registry.experiment("song2019/yale-membership").variants("paper")})
+        if n.startswith(f"{name}/") and e.claim.arguments["model"] == model
+    )  # fmt: skip
+    a, experiment = entry.headline, entry.claim.experiment
+    assert experiment is not None
+    seeds = len({v.seed for v in registry.experiment(experiment).variants("paper")})
     done = a.evidence.n if a.evidence else 0
     return {
-        "data set": SETS["yale"],
+        "data set": SETS[name],
         "model": _WORDS[model],
         "recorded": f"{done} of {seeds} seeds",
         "missing": "nothing" if done == seeds else f"{seeds - done} seeds",
         "cost": f"about {duration(a.minutes)} on two cores" if a.minutes else "nothing",
     }
+
+
+def gpu_cost() -> str:
+    """What the models cost that need a GPU, where some are missing, in sentences."""
+    found: dict[str, str] = {}
+    for name, e in entries().items():
+        if e.claim.not_attempted and not e.headline.evidence:
+            found.setdefault(name.split("/")[0], e.claim.not_attempted.cost)
+    return " ".join(f"{SETS[name]}: {found[name]}." for name in SETS if name in found)
 
 
 # -- the figure ---------------------------------------------------------------------------------
@@ -130,16 +162,16 @@ SHORT = {m: {"pgd": "PGD", "ibp": "IBP"}.get(m, m) for m in song2019.NAMES}
 Point = tuple[str, str, float, str, str]  # (model, 'I_A', percent, tier, source)
 
 
-def places(leaks: Sequence[Leak]) -> list[tuple[str, list[Point], float]]:
+def places(leaks: Mapping[str, Sequence[Leak]]) -> list[tuple[str, list[Point], float]]:
     """The panels: a title, its points, and what 95 % of scores that know nothing stay below.
 
-    One for each data set, our records among the stored outputs of theirs, and one for the small
-    models.
+    One for each data set, our records of full scale among the stored outputs of theirs, and one for
+    the small models. `leaks` are our models by data set of `SETS`.
     """
-    recorded = [k for k in leaks if not k.source]
-    small = [k for k in leaks if k.source]
+    own = {n: [k for k in leaks.get(n, ()) if full_scale(k)] for n in SETS}
+    small = [k for mine in leaks.values() for k in mine if k.source]
     panels = [
-        (title, _stored(name) + (_own(recorded) if name == "yale" else []), _most(**sizes(name)))
+        (title, _stored(name) + _own(own[name]), _most(**sizes(name)))
         for name, title in SETS.items()
     ]
     if small:

@@ -10,7 +10,10 @@ from typing import Any
 from privrob import plot
 from privrob.exhibits import leaks
 from privrob.exhibits.leaks import Leak
+from privrob.exhibits.outputs import SCORE
+from privrob.exhibits.outputs import lead as lead  # captions say defences.lead
 from privrob.exhibits.tables import words
+from privrob.exhibits.ties import SCORES
 from privrob.lab import registry, song2019, song_deviations, statements
 from privrob.membership import threshold
 
@@ -30,7 +33,6 @@ _ACCURACIES = {
     "members,\nadversarial": "adversarial-train",
     "others,\nadversarial": "adversarial-test",
 }
-SCORE = "log_odds"  # the order of the confidence, which is the official score, without its ties
 
 
 def gather(name: str, computed: Sequence[Any] = ()) -> list[Leak]:
@@ -47,16 +49,6 @@ def stored(model: str, quantity: str) -> float:
     """An output stored in the authors' notebook on the Yale faces, percent: 'infer-benign'."""
     wanted = f"song2019/yale/{LEDGER[model]}/{quantity}"
     return next(float(c.published) for c in statements.load() if c.id == wanted)
-
-
-def lead(found: Sequence[Leak], *, published: bool = True, derived: bool = False) -> str:
-    """The words a caption begins with: 'Published, recorded and executed (quick)'."""
-    parts = ["published"] * published
-    parts += ["recorded"] * any(leak.tier == "recorded" for leak in found)
-    parts += ["executed (quick)"] * any(leak.source == "quick" for leak in found)
-    *first, last = [*parts, *["derived"] * derived]
-    text = f"{', '.join(first)} and {last}" if first else last
-    return text[0].upper() + text[1:]
 
 
 def stamp(
@@ -79,7 +71,7 @@ def told(found: Sequence[Leak], *, kinds: Sequence[str]) -> str:
         ]
         evidence = f"{leak.name} ({leak.source or leak.tier}, seed {leak.row.variant.seed})"
         parts.append(f"{evidence}: {' and '.join(beyond) or 'none'}")
-    return f"Beyond the 95 % of chance are: {'; '.join(parts)}."
+    return f"By the confidence, beyond the 95 % of chance are: {'; '.join(parts)}."
 
 
 def _beyond_chance(leak: Leak, kind: str) -> bool:
@@ -107,20 +99,26 @@ def _accuracies(model: str, found: Sequence[Leak]) -> list[TableRow]:
 def inferences(found: Sequence[Leak], *, kinds: Sequence[str]) -> list[TableRow]:
     """Threshold attacks on each of `found` and the stored accuracies; `kinds` as 'benign'.
 
-    Beside a stored accuracy stands what chance gives scores without ties: arithmetic, no record.
+    Each of `found` by the authors' score, the confidence, and by the log-odds. Beside a stored
+    accuracy stands what chance gives scores without ties: arithmetic, no record.
     """
     rows = []
     for model in _models(found):
         row: TableRow = {"training": song2019.NAMES[model], "evidence": "stored outputs"}
+        row["score"] = SCORES[SCORE]
         for kind in kinds:
             row |= _stored_inference(model, kind)
         rows.append(row)
-        for leak in (leak for leak in found if leak.model == model):
-            own = _head(leak)
-            for kind in kinds:
-                own |= leaks.inference_cells(leak, kind, score=SCORE)
-            rows.append(own)
+        mine = [leak for leak in found if leak.model == model]
+        rows += [_by_score(leak, score, kinds) for leak in mine for score in SCORES]
     return rows
+
+
+def _by_score(leak: Leak, score: str, kinds: Sequence[str]) -> TableRow:
+    row = _head(leak) | {"score": SCORES[score]}
+    for kind in kinds:
+        row |= leaks.inference_cells(leak, kind, score=score)
+    return row
 
 
 def _stored_inference(model: str, kind: str) -> TableRow:
@@ -135,6 +133,24 @@ def _stored_inference(model: str, kind: str) -> TableRow:
         None,
     )
     return dict(zip(names, cells, strict=True))
+
+
+def attacked(found: Sequence[Leak]) -> list[TableRow]:
+    """Reasons to doubt the attack: images that it puts right, and accuracy that it raises.
+
+    Neither can happen where the attack finds the worst point of the ball.
+    """
+    return [_head(leak) | _doubts(leak) for leak in found]
+
+
+def _doubts(leak: Leak) -> TableRow:
+    row: TableRow = {}
+    for side, name in enumerate(("members", "others")):
+        clean, under = (leak.sides(f"correct_{kind}")[side] for kind in ("benign", "adversarial"))
+        above = 100 * float(under.mean() - clean.mean())
+        row[f"{name}: right\nunder PGD alone"] = int((under & ~clean).sum())
+        row[f"{name}: PGD above\nclean, points"] = leak.value(max(above, 0.0))
+    return row
 
 
 def verified(found: Sequence[Leak]) -> list[TableRow]:

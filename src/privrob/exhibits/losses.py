@@ -16,6 +16,7 @@ from privrob.exhibits.leaks import (
     inference_cells,
     leak_stamp,
 )
+from privrob.exhibits.outputs import SETS, full_scale
 from privrob.lab import statements
 from privrob.membership import divergence, threshold
 
@@ -172,9 +173,12 @@ def accuracy_rows(leaks: Sequence[Leak]) -> list[TableRow]:
 
 
 def described(leak: Leak) -> str:
-    """'PGD, quick', 'natural, recorded, seed 0'."""
-    seed = f", seed {leak.row.variant.seed}" if leak.tier == "recorded" else ""
-    return f"{leak.name}, {leak.source or leak.tier}{seed}"
+    """'PGD, quick', 'natural, recorded, seed 0', 'PGD, recorded (CIFAR-10, reduced), seed 0'."""
+    variant = leak.row.variant
+    seed = f", seed {variant.seed}" if leak.tier == "recorded" else ""
+    own = "" if full_scale(leak) else ", reduced"
+    data = f" ({SETS['cifar10']}{own})" if variant.train.data.name == "cifar10" else ""
+    return f"{leak.name}, {leak.source or leak.tier}{data}{seed}"
 
 
 def told(leak: Leak) -> str:

@@ -1,13 +1,14 @@
 """Generated sentences and the headline numbers: what a notebook says without a figure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from html import escape
 
 from privrob import plot
 from privrob.lab import registry
-from privrob.lab.run import Lab, key_of, open_store
+from privrob.lab.run import Lab, open_store
+from privrob.lab.spec import Train
 
 HEADLINE = "application/x-privrob-headline+json"  # as lab.book reads it
 
@@ -36,7 +37,7 @@ def sentence(text: str) -> plot.Figure:
 
 
 def held(name: str) -> plot.Figure:
-    """What is recorded of an experiment here, by reading, and how many of its models are kept."""
+    """What is recorded of an experiment here, by reading, and how many models are in the zoo."""
     lab = Lab(open_store("paper"), on="cpu")
     wanted = registry.experiment(name).variants("paper")
     parts, missing = [], 0
@@ -46,10 +47,14 @@ def held(name: str) -> plot.Figure:
             continue  # sweeps run in one reading
         found = sum(lab.lookup(v.spec) is not None for v in mine)
         missing += len(mine) - found
-        live = {key_of(v.train): v.train for v in mine if v.seed == registry.LIVE_SEED}
-        bases = [lab.lookup(train) for train in live.values()]
-        kept = sum(bool(b and lab.store.weights(b.record)) for b in bases)
-        zoo = f"{kept} of {len(live)} models of seed {registry.LIVE_SEED} in the zoo"
+        zoo = _kept(lab, {v.train for v in mine if v.seed == registry.LIVE_SEED})
         parts.append(f"{reading} reading: {found} of {len(mine)} runs recorded, {zoo}")
     advice = " To compute what is missing: make records." if missing else ""
     return sentence(f"Held here for {name}: {'; '.join(parts)}.{advice}")
+
+
+def _kept(lab: Lab, trains: Collection[Train]) -> str:
+    """How many of these models, which are of one seed, have their weights here."""
+    found = [lab.lookup(train) for train in trains]
+    kept = sum(1 for base in found if base and lab.store.weights(base.record))
+    return f"{kept} of the {len(trains)} models of seed {registry.LIVE_SEED} in the zoo"

@@ -74,15 +74,23 @@ def sizes(name: str) -> dict[str, int]:
     return dict(sets)
 
 
-def contrast(exhibit: str, name: str, model: str) -> Entry | None:
-    """The claim of a contribution on the stored outputs of a model ('all' of them), if there is."""
+def contrast(exhibit: str, name: str, model: str, *, part: str = "stored") -> Entry | None:
+    """The claim of a contribution on a model ('all' of them), if there is.
+
+    `part` '' is that on our records, 'verified' the same by I_V.
+    """
     row = "all" if model == "all" else _slugs()[model].split("-")[0]
-    return entries().get(f"{exhibit}/{name}-{row}/stored")
+    return entries().get(f"{exhibit}/{name}-{row}/{part}".rstrip("/"))
 
 
-def reduced(name: str) -> list[Leak]:
-    """The recorded models of reduced scale of a data set that is too large for two cores."""
-    return leaks(f"{PAPER}/{LARGE[name]}-reduced")
+def recorded(name: str) -> list[Leak]:
+    """The recorded models of a data set too large for two cores: of full, then of reduced scale."""
+    return [k for end in ("membership", "reduced") for k in leaks(f"{PAPER}/{LARGE[name]}-{end}")]
+
+
+def full_scale(leak: Leak) -> bool:
+    """Whether a model is one of the authors' settings, as evidence must be."""
+    return bool(leak.row.variant.train.scale == "paper")
 
 
 # -- side by side -------------------------------------------------------------------------------
@@ -122,9 +130,9 @@ def inferences(name: str, leaks: Sequence[Leak] = ()) -> list[TableRow]:
 
 
 def _ours(leak: Leak) -> TableRow:
-    variant = leak.row.variant
-    reduced = "reduced, " if variant.train.scale == "reduced" else ""
-    words = "quick, drawn faces" if leak.source else f"recorded, {reduced}seed {variant.seed}"
+    reduced = "" if full_scale(leak) else "reduced, "
+    seed = leak.row.variant.seed
+    words = "quick, drawn faces" if leak.source else f"recorded, {reduced}seed {seed}"
     return {"model": song2019.NAMES[leak.model], "evidence": words}
 
 
@@ -158,12 +166,12 @@ def best(row: Mapping[str, float]) -> tuple[str, float]:
 
 
 def own_advantages(leaks: Sequence[Leak]) -> list[TableRow]:
-    """The same of our models, each beside the natural one of its seed.
+    """The same of our models of one data set, each beside the natural one of its scale and seed.
 
     No ratio stands where the natural model's own accuracy is one that chance gives: it would be
     noise by noise.
     """
-    natural = {(k.tier, k.row.variant.seed): k for k in leaks if k.model == "natural"}
+    natural = {_kind(k): k for k in leaks if k.model == "natural"}
     rows: list[TableRow] = []
     for leak in leaks:
         row = _ours(leak)
@@ -173,10 +181,14 @@ def own_advantages(leaks: Sequence[Leak]) -> list[TableRow]:
                 row[word] = plot.Value(found, **leak.evidence)
             else:
                 row[word] = None
-        ratio = _ratio(leak, natural.get((leak.tier, leak.row.variant.seed)))
+        ratio = _ratio(leak, natural.get(_kind(leak)))
         row["best over\nnatural's"] = None if ratio is None else plot.Value(ratio, **leak.evidence)
         rows.append(row)
     return rows
+
+
+def _kind(leak: Leak) -> tuple[str, bool, int]:
+    return leak.tier, full_scale(leak), leak.row.variant.seed
 
 
 def _ratio(leak: Leak, natural: Leak | None) -> float | None:

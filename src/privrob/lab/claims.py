@@ -170,7 +170,7 @@ def _found(claims: Sequence[Claim], store: Store | None) -> dict[str, list[Run]]
 def _assessments(
     claim: Claim, found: Mapping[str, list[Run]], printed: Printed
 ) -> tuple[Assessment, ...]:
-    if claim.not_attempted is not None:
+    if not claim.measure:
         verdict = Verdict("not attempted", str(claim.not_attempted))
         return (Assessment(HEADLINE, verdict, None),)
     if claim.experiment is None:
@@ -212,7 +212,8 @@ def _assess(claim: Claim, found: Sequence[Run], reading: str) -> Assessment:
     if evidence is None:
         why = f"{len(missing)} runs are missing, about {duration(minutes)}"
         why = why if wanted else "nothing of the paper's scale"
-        return Assessment(reading, Verdict("not attempted", why), None, minutes)
+        said = str(claim.not_attempted or why)
+        return Assessment(reading, Verdict("not attempted", said), None, minutes)
     return Assessment(reading, judge(claim, evidence), evidence, minutes)
 
 

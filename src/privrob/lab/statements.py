@@ -31,7 +31,7 @@ class ClaimError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class NotAttempted:
-    """Why nothing tests a claim yet, and roughly what it would take, in words with their basis."""
+    """Why no run tests a claim yet, and roughly what it would take, in words with their basis."""
 
     why: str
     cost: str
@@ -48,16 +48,17 @@ class NotAttempted:
 class Claim:
     """One printed number or statement, with the `measure` that tests it or why there is none.
 
-    A measure gives one number from a pair of models' records, or of kind derived from what is
-    printed. Where `published` is text it is positive if the statement holds; that of an ordering
-    or a trend is above `above` where that is given. `corrected` is what a verdict is given against
-    where the printed number is taken for a slip: `published` stays as printed. `words` says whose
-    the text of `published` is: the paper's ('quote', letter by letter), ours where there is none,
-    or that the whole claim is our 'check', of which the paper says nothing. `sets` are the numbers
-    of `members` and `nonmembers` behind an inference accuracy. `variants` names what of an
-    experiment with several DP-SGD models the measure reads: it finds them under these notes, in
-    this order, beside 'sgd'; of a single one it reads a pair as ever. A measure whose arguments
-    name models (`baseline`, `model`, `models`) reads those of the same seed.
+    With both, `not_attempted` is said for as long as its experiment has no record. A measure gives
+    one number from a pair of models' records, or of kind derived from what is printed. Where
+    `published` is text it is positive if the statement holds; that of an ordering or a trend is
+    above `above` where that is given. `corrected` is what a verdict is given against where the
+    printed number is taken for a slip: `published` stays as printed. `words` says whose the text of
+    `published` is: the paper's ('quote', letter by letter), ours where there is none, or that the
+    whole claim is our 'check', of which the paper says nothing. `sets` are the numbers of `members`
+    and `nonmembers` behind an inference accuracy. `variants` names what of an experiment with
+    several DP-SGD models the measure reads: it finds them under these notes, in this order, beside
+    'sgd'; of a single one it reads a pair as ever. A measure whose arguments name models
+    (`baseline`, `model`, `models`) reads those of the same seed.
     """
 
     id: str
@@ -176,9 +177,9 @@ def _check_kind(claim: Claim) -> None:
     types, needed, directions = _KINDS[claim.kind]
     good = isinstance(claim.published, types) and not isinstance(claim.published, bool)
     require(good, f"published of kind {claim.kind} cannot be {claim.published!r}")
-    attempted = claim.not_attempted is None
+    attempted = claim.not_attempted is None or claim.measure != ""
     if claim.kind == "derived":
-        require(attempted, "kind derived is computed at once: it needs a measure")
+        require(not claim.not_attempted, "kind derived is computed at once: it needs a measure")
     elif attempted:
         needed = needed | {"experiment"}
     given = {name for name in _OPTIONAL if getattr(claim, name) is not None}
@@ -214,8 +215,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _check_measure(claim: Claim) -> None:
-    one = (claim.measure == "") != (claim.not_attempted is None)
-    require(one, "needs a measure, or not_attempted with why and cost, and not both")
+    some = claim.measure or claim.not_attempted
+    require(bool(some), "needs a measure, or not_attempted with why and cost")
     if not claim.measure:
         return
     functions = ARITHMETIC if claim.kind == "derived" else MEASURES

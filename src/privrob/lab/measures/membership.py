@@ -44,8 +44,19 @@ def _called(inference: str, side: str) -> None:
     feature(*names)(called)
 
 
-for _inference in INFERENCES:
-    for _side in SIDES.values():
+def _certain(side: str) -> None:
+    """Enter the feature `certain_<side>`: whose benign confidence is 1 in float32."""
+
+    def certain(record: Arrays) -> NDArray[np.bool_]:
+        return np.asarray(record[f"confidence_benign_{side}"] == 1)
+
+    certain.__name__ = f"certain_{side}"
+    feature(f"confidence_benign_{side}")(certain)
+
+
+for _side in SIDES.values():
+    _certain(_side)
+    for _inference in INFERENCES:
         _called(_inference, _side)
 
 
@@ -55,6 +66,11 @@ for _inference in INFERENCES:
 def part_accuracy(pair: Pair, *, model: str, inputs: str, part: str) -> Number:
     """Accuracy on 'benign' or 'adversarial' inputs of 'members' or 'nonmembers', percent."""
     return percent(pair, model, f"correct_{inputs}_{SIDES[part]}")[()]
+
+
+def zero_loss(pair: Pair, *, model: str, part: str) -> Number:
+    """Images of 'members' or 'nonmembers' on which the loss is zero in float32, percent."""
+    return percent(pair, model, f"certain_{SIDES[part]}")[()]
 
 
 def inference_accuracy(pair: Pair, *, model: str, inference: str) -> Number:
@@ -78,6 +94,16 @@ def leak_increase(pair: Pair, *, baseline: str, models: Sequence[str]) -> Number
     Of several models the smallest: it is above zero only where every one of them is.
     """
     return reduce(np.minimum, (_best(pair, m) for m in models)) - _best(pair, baseline)
+
+
+def loss_divergence(pair: Pair, *, baseline: str, model: str) -> Number:
+    """How much farther apart the losses of members and others lie than on `baseline`, points.
+
+    The distance is that of Kolmogorov and Smirnov, one-sided: the advantage of the best threshold
+    on the loss, and so on the benign confidence.
+    """
+    own, other = (inference_accuracy(pair, model=m, inference="benign") for m in (model, baseline))
+    return 2 * (own - other)
 
 
 def leak_gain(pair: Pair, *, models: Sequence[str], inference: str, over: str) -> Number:
@@ -111,4 +137,12 @@ def _accuracies(pair: Pair, model: str) -> Iterator[Number]:
     return (inference_accuracy(pair, model=model, inference=i) for i in there)
 
 
-ALL = (part_accuracy, inference_accuracy, leak_increase, leak_gain, leak_ratio)
+ALL = (
+    part_accuracy,
+    zero_loss,
+    inference_accuracy,
+    leak_increase,
+    loss_divergence,
+    leak_gain,
+    leak_ratio,
+)
