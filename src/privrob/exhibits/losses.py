@@ -77,7 +77,7 @@ def _decades(leak: Leak) -> tuple[Floats, Floats]:
 
 def _sides(leak: Leak, edges: Floats, values: tuple[Floats, Floats]) -> plot.Sides:
     inside, outside = (shares(side, edges).tolist() for side in values)
-    title = f"{leak.name}, {leak.tier}{f' ({leak.source})' if leak.source else ''}: points (%)"
+    title = f"{described(leak)}: points (%)"
     return plot.Sides(edges.tolist(), inside, outside, title, **leak.evidence)
 
 
@@ -99,7 +99,7 @@ def losses_alt(leaks: Sequence[Leak]) -> str:
         small = [100 * float((side < LOSSES[1]).mean()) for side in losses(leak)]
         large = [100 * float((side >= 1).mean()) for side in losses(leak)]
         parts.append(
-            f"{leak.name}, {leak.source or leak.tier}: in the first bin, up to {LOSSES[1]:g}, "
+            f"{described(leak)}: in the first bin, up to {LOSSES[1]:g}, "
             f"{small[0]:.0f} percent of the members and {small[1]:.0f} of the others; a loss of 1 "
             f"or more has {large[0]:.0f} and {large[1]:.0f} percent"
         )
