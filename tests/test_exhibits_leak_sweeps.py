@@ -1,5 +1,7 @@
 """Sweeps of leaks on scores made up here; what was not run, from the registry alone."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from leak_specimens import drawn, leak
@@ -40,6 +42,14 @@ def test_a_model_of_several_sweeps_has_one_row():
     members, others = twice[2].accuracy("benign")
     assert rows[1]["members,\nbenign"].mean == members
     assert rows[1]["others,\nbenign"].mean == others
+
+
+def test_quick_leaks_are_the_small_models_whatever_else_was_computed():
+    rows = [
+        SimpleNamespace(variant=SimpleNamespace(train=SimpleNamespace(scale=scale)))
+        for scale in ("paper", "reduced")
+    ]
+    assert [(m.row, m.source) for m in exhibits.quick_leaks(rows)] == [(rows[1], "quick")]
 
 
 def test_the_sentence_names_those_above_their_band():
