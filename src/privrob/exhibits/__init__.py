@@ -50,6 +50,7 @@ from privrob.exhibits.adversary import (
 from privrob.exhibits.blurs import nearer_readings, other_readings
 from privrob.exhibits.check import Agreement, agreement_table, agreements, images, model
 from privrob.exhibits.corruptions import (
+    accuracies,
     base_groups,
     corruption_agreements,
     corruption_gallery,
@@ -131,6 +132,7 @@ from privrob.exhibits.table2 import (
     verdict_counts,
 )
 from privrob.exhibits.tables import (
+    attack_settings,
     beside_one_another,
     beside_published,
     budgets,
@@ -153,6 +155,7 @@ __all__ = [
     "Headline",
     "Leak",
     "Scaled",
+    "accuracies",
     "accuracy",
     "accuracy_curves",
     "accuracy_rows",
@@ -160,6 +163,7 @@ __all__ = [
     "agreement_table",
     "agreements",
     "answers",
+    "attack_settings",
     "audited",
     "bands",
     "base_groups",
