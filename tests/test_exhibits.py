@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import jupytext
 import numpy as np
@@ -207,6 +207,20 @@ def test_settings_say_what_quick_replaces():
     assert "train.data.name" in shown.text
     assert "glyphs" in shown.text
     assert "train.data.type" not in shown.text
+
+
+def test_the_settings_of_an_attack_are_those_of_its_spec():
+    lines = exhibits.attack_settings("tursynbek2020/masking").text.splitlines()
+    asked = registry.experiment("tursynbek2020/masking").variants("paper")[0].spec
+    full = {line.split("; ")[0]: line.split("; ")[1] for line in lines}
+    assert full["setting queries"] == f"paper {asked.queries}"
+    assert full["setting eps"] == "paper " + ", ".join(f"{e:g}" for e in asked.eps)
+    assert full["setting test images"] == f"paper {asked.data.test}"
+    # Whatever is no model and no data is there.
+    assert len(full) == len(fields(asked)) - 2
+    assert exhibits.attack_settings("tursynbek2020/distance").text.startswith(
+        "setting test images; paper all"
+    )
 
 
 # -- checks -------------------------------------------------------------------------------------

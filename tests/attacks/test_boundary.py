@@ -126,12 +126,19 @@ def test_deepfool_is_as_short_as_foolbox_s(either, norm):
     torch.testing.assert_close(*lengths, rtol=0.01, atol=1e-3)
 
 
-def test_deepfool_reaches_further_than_the_linearised_boundary_says(either):
-    """It crosses: just before the last step the model was still right."""
+def test_deepfool_ends_at_the_first_step_that_crosses(either):
+    """One step less, and the model is still right."""
     model, x, y = either
-    found = boundary.deepfool(model, x, y, norm="l2", steps=50, overshoot=0.02)
-    crossed = found.steps > 0
-    assert (evaluate.logits(model, found.x_adv, bounded=False).argmax(1) != y)[crossed].all()
+    settings = {"norm": "l2", "overshoot": 0.02}
+    found = boundary.deepfool(model, x, y, steps=50, **settings)
+    counts = [n for n in found.steps.unique().tolist() if n > 1]
+    assert counts
+    for n in counts:
+        some = found.steps == n
+        before = boundary.deepfool(model, x[some], y[some], steps=n - 1, **settings)
+        for moved, right in ((found.x_adv[some], False), (before.x_adv, True)):
+            answers = evaluate.logits(model, moved, bounded=False).argmax(1)
+            assert ((answers == y[some]) == right).all()
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,22 @@ def test_a_claim_links_to_the_page_whose_notebook_judges_its_exhibit():
     )
 
 
+def test_of_an_exhibit_on_two_pages_each_claim_links_to_its_own():
+    def notebook(title, name):
+        call = f'exhibits.verdicts("tursynbek2020/figure5", experiment="tursynbek2020/{name}")'
+        words = SimpleNamespace(cell_type="markdown", source=f"# {title}")
+        return SimpleNamespace(cells=[words, SimpleNamespace(cell_type="code", source=call)])
+
+    names = ("distance", "curvature")
+    links = claims_page.shown_in({f"page-{name}": notebook(name, name) for name in names})
+    for name in names:
+        made = entry("tursynbek2020/figure5/a", "reproduced", experiment=f"tursynbek2020/{name}")
+        assert f'href="notebooks/page-{name}.html"' in claims_page.claim_html(made, links)
+    assert 'href="notebooks/' in claims_page.claim_html(
+        arithmetic("tursynbek2020/figure5/b"), links
+    )
+
+
 # -- the bars -----------------------------------------------------------------------------------
 
 

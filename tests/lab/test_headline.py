@@ -11,6 +11,15 @@ def test_every_kind_has_its_words():
     assert set(headline._WORDS) == set(spec.KINDS)
 
 
+def test_stand_ins_are_named():
+    asked = registry.experiment("tursynbek2020/corruptions").variants("quick")[0].spec
+    arrays = {"correct": np.array([[True, True], [True, False]])}
+    for made, words in (([False, True], ", 1 of them by generated stand-ins"), ([False] * 2, "")):
+        result = SimpleNamespace(spec=asked, arrays=arrays | {"stand_in": np.array(made)})
+        expected = f"mean accuracy 75.00% over 2 corruptions{words}"
+        assert headline.headline(result) == expected
+
+
 def test_scores_are_told_by_what_the_official_attack_reaches():
     asked = registry.experiment("song2019/two-halves").variants("quick")[0].spec
     arrays = {

@@ -9,7 +9,8 @@ import torch
 from specimens import DPSGD, FGSM, IMAGES, PROBES, SGD, load, same
 
 from privrob import attacks, corruptions, data, evaluate, geometry
-from privrob.attacks import boundary
+from privrob.attacks import blackbox, boundary
+from privrob.exhibits import Scaled
 from privrob.lab import costs, recompute, run
 from privrob.lab import spec as specs
 from privrob.lab.headline import headline
@@ -19,6 +20,7 @@ from privrob.lab.spec import (
     seed_for,
 )
 from privrob.lab.store import Store
+from privrob.lab.tasks import probes
 from privrob.lab.tasks.base import trained
 from privrob.lab.tasks.probes import ATTACKS
 
@@ -90,18 +92,52 @@ def test_steps_are_counted_at_every_eps_and_size(found, model, batch):
     assert np.array_equal(found["steps"].arrays["first_success"], expected)
 
 
-def test_masking_asks_every_attack(found, model, batch):
-    arrays = found["masking"].arrays
-    assert set(ATTACKS) < arrays.keys()
-    assert all(arrays[name].shape == (2, 12) for name in ATTACKS)
-    for i, eps in enumerate((0.05, 0.2)):
-        x_adv = attacks.fgsm(model, *batch, eps=eps)
-        right = (evaluate.logits(model, x_adv).argmax(1) == batch[1]).numpy()
-        assert np.array_equal(arrays["fgsm"][i], right)
-    # The surrogate is the model itself: what is made on it is made on the model.
-    assert np.array_equal(arrays["fgsm_transfer"], arrays["fgsm"])
-    assert np.array_equal(arrays["pgd_transfer"], arrays["pgd"])
-    assert (arrays["pgd_restarts"] <= arrays["clean"]).all()
+def margin(g, y):
+    """The largest other logit less that of y."""
+    rows = torch.arange(len(g))
+    others = torch.stack([g[rows, (y + k) % 10] for k in range(1, 10)])
+    return others.amax(0) - g[rows, y]
+
+
+def test_masking_asks_every_attack(lab, found, model, batch):
+    spec, arrays = PROBES["masking"], found["masking"].arrays
+    surrogate = trained(spec.surrogate, lab.output(lab.get(spec.surrogate))).eval()
+    draw = torch.Generator().manual_seed(seed_for("masking", "0"))
+    walk = {"step_size": spec.step_size, "steps": spec.steps}
+    straight = walk | {"random_start": False}
+    begun = walk | {"random_start": True, "generator": draw}
+    asks = {"queries": spec.queries, "first_share": spec.first_share, "generator": draw}
+    # In the order in which random numbers are drawn.
+    direct = {
+        "fgsm": lambda **eps: [attacks.fgsm(model, *batch, **eps)],
+        "fgsm_margin": lambda **eps: [attacks.fgsm(model, *batch, **eps, loss=margin)],
+        "fgsm_transfer": lambda **eps: [attacks.fgsm(surrogate, *batch, **eps)],
+        "pgd": lambda **eps: [attacks.pgd(model, *batch, **eps, **straight)],
+        "pgd_margin": lambda **eps: [attacks.pgd(model, *batch, **eps, **straight, loss=margin)],
+        "pgd_transfer": lambda **eps: [attacks.pgd(surrogate, *batch, **eps, **straight)],
+        "pgd_restarts": lambda **eps: [attacks.pgd(model, *batch, **eps, **begun) for _ in "ab"],
+        "noise": lambda **eps: [blackbox.sign_noise(model, *batch, **eps, generator=draw)],
+        "square": lambda **eps: [blackbox.square(model, *batch, **eps, **asks)],
+    }
+    assert direct.keys() == ATTACKS.keys()
+    for name, attack in direct.items():
+        right = [
+            [(evaluate.logits(model, x).argmax(1) == batch[1]).numpy() for x in attack(eps=eps)]
+            for eps in spec.eps
+        ]
+        assert np.array_equal(arrays[name], np.all(right, axis=1)), name
+    # Were they alike, none could be taken for another.
+    assert (arrays["fgsm_transfer"] != arrays["fgsm"]).any()
+    assert (arrays["pgd_transfer"] != arrays["pgd"]).any()
+
+
+def test_the_margin_fools_a_network_whose_softmax_is_saturated(model, batch):
+    loud = Scaled(model, factor=4096)
+    draw = torch.Generator().manual_seed(0)
+    case = probes._Case(PROBES["masking"], loud, loud, *batch, eps=0.2, draw=draw)
+    left = {name: int(ATTACKS[name](case).sum()) for name in ATTACKS}
+    assert left["fgsm_margin"] < left["fgsm"]
+    assert left["pgd_margin"] < left["pgd"]
 
 
 def test_corruptions_are_seeded_by_the_draw(found, model, batch):
@@ -113,7 +149,7 @@ def test_corruptions_are_seeded_by_the_draw(found, model, batch):
 
 
 def test_how_images_are_cut_into_batches_changes_no_corruption(found, lab, monkeypatch):
-    from privrob.lab.tasks import base, probes
+    from privrob.lab.tasks import base
 
     monkeypatch.setattr(base, "BATCH", 5)
     monkeypatch.setattr(probes, "BATCH", 5)

@@ -50,6 +50,7 @@ from privrob.exhibits.adversary import (
 from privrob.exhibits.blurs import nearer_readings, other_readings
 from privrob.exhibits.check import Agreement, agreement_table, agreements, images, model
 from privrob.exhibits.corruptions import (
+    accuracies,
     base_groups,
     corruption_agreements,
     corruption_gallery,
@@ -132,6 +133,7 @@ from privrob.exhibits.table2 import (
     verdict_counts,
 )
 from privrob.exhibits.tables import (
+    attack_settings,
     beside_one_another,
     beside_published,
     budgets,
@@ -154,6 +156,7 @@ __all__ = [
     "Headline",
     "Leak",
     "Scaled",
+    "accuracies",
     "accuracy",
     "accuracy_curves",
     "accuracy_rows",
@@ -161,6 +164,7 @@ __all__ = [
     "agreement_table",
     "agreements",
     "answers",
+    "attack_settings",
     "audited",
     "bands",
     "base_groups",

@@ -65,7 +65,8 @@ def class_gaps(ax: Any, groups: Sequence[Group]) -> list[Row]:
                 for k in range(10)
             ]
         ax.set_xticks(range(10))
-        ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 1))
+        ax.margins(y=0.2)  # room for the legend
+        ax.legend(frameon=False, loc="upper left", ncol=2)
     return rows
 
 

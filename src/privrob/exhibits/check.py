@@ -14,6 +14,7 @@ from privrob.exhibits.figures import lead, stamp
 from privrob.exhibits.groups import MODELS, Group, live, pick
 from privrob.exhibits.notes import sentence
 from privrob.lab import study
+from privrob.lab.experiment import Variant
 from privrob.lab.recompute import ATTACK_SLACK, EXCUSED_SHARE, margin
 from privrob.lab.run import Lab, open_store
 from privrob.lab.spec import Fgsm, Pgd
@@ -71,10 +72,13 @@ def _compare(now: Row, then: Row) -> Agreement:
     differ = correct != then.result.arrays["correct"][..., :n]
     images = np.flatnonzero(differ.reshape(-1, n).any(0))
     beyond = [] if not len(images) else _beyond(now, differ, images)
-    v = now.variant
-    which = v.reading if v.model == "sgd" else ", ".join(filter(None, [v.reading, v.note]))
     counts = (n, differ.size, int(differ.sum()), len(images))
-    return Agreement(which, v.model, *counts, beyond)
+    return Agreement(name_of(now.variant), now.variant.model, *counts, beyond)
+
+
+def name_of(v: Variant) -> str:
+    """The reading and the note; of SGD, which is the same beside every variant, the reading."""
+    return v.reading if v.model == "sgd" else ", ".join(filter(None, [v.reading, v.note]))
 
 
 def _beyond(row: Row, differ: NDArray[np.bool_], images: Any) -> list[tuple[Any, ...]]:

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from privrob import corruptions, data, evaluate, plot
 from privrob.corruptions import CORRUPTIONS
-from privrob.exhibits.check import Agreement, model
+from privrob.exhibits.check import Agreement, model, name_of
 from privrob.exhibits.figures import claim
 from privrob.exhibits.groups import MODELS, Group, grouped, live
+from privrob.exhibits.values import evidence
 from privrob.lab import joined, study
 from privrob.lab.measures import corruptions as measures
 from privrob.lab.recompute import ATTACK_SLACK, margin
@@ -140,6 +141,22 @@ def _gallery_alt(rows: Sequence[TableRow], models: Sequence[str], label: int) ->
     return f"The digit {label}, clean and under all 31 corruptions. {'; '.join(told)}."
 
 
+def accuracies(
+    networks: Mapping[str, nn.Module], images: Mapping[str, Tensor], y: Tensor, group: Group
+) -> list[TableRow]:
+    """Right answers of a group's networks to several versions of the images of labels `y`, percent:
+    a row for each version.
+    """
+    return [
+        {"images": name}
+        | {
+            MODELS[m]: plot.Value(100 * evaluate.accuracy(n, x, y), **evidence(group), digits=1)
+            for m, n in networks.items()
+        }
+        for name, x in images.items()
+    ]
+
+
 # -- printed values, and how images were drawn ----------------------------------------------------
 
 
@@ -187,7 +204,7 @@ def _agree(now: Row, then: Row) -> Agreement:
     apart = np.argwhere((mine["correct"] != its["correct"][:, :n]) & alike[:, None]).tolist()
     beyond = [(i, CORRUPTIONS[k]) for k, i in apart if abs(_margin(now, k, i)) > ATTACK_SLACK]
     v, images = now.variant, len({i for _, i in apart})
-    return Agreement(v.reading, v.model, n, int(alike.sum()) * n, len(apart), images, beyond)
+    return Agreement(name_of(v), v.model, n, int(alike.sum()) * n, len(apart), images, beyond)
 
 
 def _margin(row: Row, k: int, i: int) -> float:

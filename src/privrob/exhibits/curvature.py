@@ -72,9 +72,12 @@ def rank_excess(groups: Sequence[Group]) -> float:
     return float(max(s[np.isfinite(s)].max() for s in shares))
 
 
-def by_rank(groups: Sequence[Group]) -> Table:
-    """The ratio of the mean eigenvalues, DP-SGD over SGD, of every rank below K, decades."""
-    found = [(g, over_images([_spectra(p) for p in g.pairs], _rank_ratios)) for g in groups]
+def by_rank(groups: Sequence[Group], *, array: str = "hessian") -> Table:
+    """The ratio of the mean eigenvalues, DP-SGD over SGD, of every rank below K, decades.
+
+    `array` as in `spectrum_curves`.
+    """
+    found = [(g, over_images([_spectra(p, array) for p in g.pairs], _rank_ratios)) for g in groups]
     ranks = min((len(e.mean) for _, e in found), default=0)
     return [
         {"rank": k + 1} | {heading(g): cell(g, e, digits=2, at=k) for g, e in found}
@@ -82,8 +85,8 @@ def by_rank(groups: Sequence[Group]) -> Table:
     ]
 
 
-def _spectra(pair: Pair) -> Tops:
-    return {m: pair[m]["hessian"][:-1] for m in MODELS}
+def _spectra(pair: Pair, array: str) -> Tops:
+    return {m: pair[m][array][:-1] for m in MODELS}
 
 
 def _rank_ratios(spectra: Tops) -> NDArray[Any]:

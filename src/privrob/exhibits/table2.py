@@ -212,14 +212,16 @@ def _entries() -> tuple[Entry, ...]:
 
 
 def contradictions() -> list[TableRow]:
-    """Where the printed table disagrees with itself: printed, computed, verdict on the print."""
+    """Where the printed table disagrees with itself: printed, computed, verdict on the print.
+
+    What restores it comes last.
+    """
     rows: list[TableRow] = []
-    for e in _entries():
+    for e in sorted(_entries(), key=_restores):
         found = e.headline.evidence
         if e.claim.kind != "derived" or found is None or isinstance(e.claim.published, str):
             continue
-        restored = e.claim.id.endswith("restored")
-        if e.headline.verdict.word == "not reproduced" or restored:
+        if e.headline.verdict.word == "not reproduced" or _restores(e):
             rows.append(
                 {
                     "printed claim": e.claim.statement,
@@ -229,6 +231,10 @@ def contradictions() -> list[TableRow]:
                 }
             )
     return rows
+
+
+def _restores(e: Entry) -> bool:
+    return e.claim.id.endswith("restored")
 
 
 def table2_statements() -> list[TableRow]:

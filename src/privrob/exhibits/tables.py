@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import partial
 from html import escape
 from typing import Any
@@ -192,12 +193,14 @@ def _budget(name: str, train: Train, delta: float) -> Row:
 # -- verdicts -----------------------------------------------------------------------------------
 
 
-def verdicts(*exhibits: str, command: str) -> plot.Figure:
+def verdicts(*exhibits: str, command: str, experiment: str | None = None) -> plot.Figure:
     """The ledger's lines on these exhibits ('tursynbek2020/figure2'), in each reading.
 
-    The claims page links to the notebook that makes this call.
+    `experiment` leaves out claims on others. The claims page links to the notebook of this call.
     """
     entries = claims.ledger(exhibits=exhibits)
+    if experiment:
+        entries = [e for e in entries if e.claim.experiment in (None, experiment)]
     used = [a.evidence for e in entries for a in e.assessments if a.evidence]
     tiers = [t for t in ("recorded", "derived") for e in entries if _given(e) and e.tier == t]
     rows: list[Row] = [
@@ -252,6 +255,21 @@ def settings(name: str, *, model: str = "dpsgd") -> plot.Figure:
     return words([r for r in rows if len({str(r[column]) for column in flats}) > 1])
 
 
+def attack_settings(name: str) -> plot.Figure:
+    """What is done to the models of an experiment: every setting of its first spec, by profile."""
+    small, full = (
+        _attack(registry.experiment(name).variants(profile, seed=registry.LIVE_SEED)[0].spec)
+        for profile in ("quick", "paper")
+    )
+    return words([{"setting": s, "paper": full[s], "quick": small[s]} for s in full])
+
+
+def _attack(spec: Any) -> Row:
+    own = {f.name: getattr(spec, f.name) for f in fields(spec)}
+    images: Row = {"test images": spec.data.test or "all"}
+    return images | {s: value for s, value in own.items() if not is_dataclass(value)}
+
+
 def words(rows: Sequence[Mapping[str, object]]) -> plot.Figure:
     """A plain table of settings: no evidence, so no tier and no stamp."""
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -274,4 +292,6 @@ def words(rows: Sequence[Mapping[str, object]]) -> plot.Figure:
 def _text(value: object) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{value:.6g}"
+    if isinstance(value, tuple):
+        return ", ".join(map(_text, value))
     return "–" if value is None else str(value)

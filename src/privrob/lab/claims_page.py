@@ -88,7 +88,8 @@ def _missing(entries: Sequence[Entry]) -> list[str]:
 def shown_in(notebooks: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Address and title of the page whose notebook shows the verdicts on an exhibit, by exhibit.
 
-    A call says so: `exhibits.verdicts("tursynbek2020/table1", ...)`, or another of _SHOWS.
+    A call says so: `exhibits.verdicts("tursynbek2020/table1", ...)`, or another of _SHOWS. Where it
+    names an experiment, there is a key of both too: 'tursynbek2020/figure5 tursynbek2020/distance'.
     """
     found = {}
     for name, notebook in notebooks.items():
@@ -106,7 +107,10 @@ def _judged(notebook: Any) -> Iterator[str]:
     for source in (s for s in code if any(f"{name}(" in s for name in _SHOWS)):
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in _SHOWS:
-                yield from (ast.literal_eval(argument) for argument in node.args)
+                exhibits = [ast.literal_eval(argument) for argument in node.args]
+                yield from exhibits
+                for named in (k.value for k in node.keywords if k.arg == "experiment"):
+                    yield from (f"{e} {ast.literal_eval(named)}" for e in exhibits)
 
 
 # -- the filters --------------------------------------------------------------------------------
@@ -192,7 +196,8 @@ def _facts(entry: Entry, links: Links) -> Iterator[tuple[str, str]]:
         yield escape(name), _assessed(assessment, claim, entry.tier)
     if entry.command:
         yield "command", f"<code>{escape(entry.command)}</code>"
-    if link := links.get(f"{claim.paper}/{claim.exhibit}"):
+    exhibit = f"{claim.paper}/{claim.exhibit}"
+    if link := links.get(f"{exhibit} {claim.experiment}") or links.get(exhibit):
         yield "shown in", f'<a href="{escape(link[0])}">{escape(link[1])}</a>'
     yield "claim", f'<a href="#{escape(claim.id)}"><code>{escape(claim.id)}</code></a>'
 

@@ -57,7 +57,9 @@ def _masking(arrays: Arrays) -> str:
 
 
 def _corrupted(arrays: Arrays) -> str:
-    return f"mean accuracy {arrays['correct'].mean():.2%} over {len(arrays['correct'])} corruptions"
+    made = int(arrays["stand_in"].sum())
+    told = f"mean accuracy {arrays['correct'].mean():.2%} over {len(arrays['correct'])} corruptions"
+    return f"{told}, {made} of them by generated stand-ins" if made else told
 
 
 def _membership(arrays: Arrays) -> str:
