@@ -7,6 +7,7 @@ plot.show(figure, ..., stamp=exhibits.stamp(groups, command))
 
 from privrob.exhibits import (
     answers,
+    attacked,
     bounded,
     contributions,
     controls,
@@ -138,6 +139,7 @@ from privrob.exhibits.tables import (
     measured,
     pgd_variants,
     settings,
+    settings_of_both,
     unclipped,
     verdicts,
     words,
@@ -160,6 +162,7 @@ __all__ = [
     "agreement_table",
     "agreements",
     "answers",
+    "attacked",
     "audited",
     "bands",
     "base_groups",
@@ -239,6 +242,7 @@ __all__ = [
     "sensitivity",
     "sentence",
     "settings",
+    "settings_of_both",
     "shadow_pairs",
     "shadow_rates",
     "shadows",

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
-from privrob import plot
+from privrob import plot, zoo
 from privrob.lab import registry
-from privrob.lab.run import Lab, open_store
+from privrob.lab.run import Lab, key_of, open_store
 
 HEADLINE = "application/x-privrob-headline+json"  # as lab.book reads it
 
@@ -37,7 +37,7 @@ def sentence(text: str) -> plot.Figure:
 
 def held(name: str) -> plot.Figure:
     """What is recorded of an experiment here, by reading, and whether its models are in the zoo."""
-    lab = Lab(open_store("paper"), on="cpu")
+    lab, in_zoo = Lab(open_store("paper"), on="cpu"), {e.key for e in zoo.entries()}
     wanted = registry.experiment(name).variants("paper")
     parts, missing = [], 0
     for reading in registry.READINGS:
@@ -46,9 +46,8 @@ def held(name: str) -> plot.Figure:
             continue  # sweeps run in one reading
         found = sum(lab.lookup(v.spec) is not None for v in mine)
         missing += len(mine) - found
-        bases = [lab.lookup(v.train) for v in mine if v.seed == registry.LIVE_SEED]
-        kept = all(b and lab.store.weights(b.record) for b in bases)
-        zoo = "its models are in the zoo" if kept else "its models are not in the zoo"
-        parts.append(f"{reading} reading: {found} of {len(mine)} runs recorded, {zoo}")
+        kept = all(key_of(v.train) in in_zoo for v in mine if v.seed == registry.LIVE_SEED)
+        said = "its models are in the zoo" if kept else "its models are not in the zoo"
+        parts.append(f"{reading} reading: {found} of {len(mine)} runs recorded, {said}")
     advice = " To compute what is missing: make records." if missing else ""
     return sentence(f"Held here for {name}: {'; '.join(parts)}.{advice}")
