@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from privrob import exhibits, models, paths, plot
-from privrob.exhibits import check, notes, tables
+from privrob.exhibits import check, notes, tables, values
 from privrob.lab import book, measures, questions, recompute, registry, run, study
 from record_specimens import manifest
 
@@ -200,6 +200,43 @@ def test_verdicts_are_the_ledgers(folders):
     assert "not attempted" in shown.text
     assert "reproduced" in shown.text  # the arithmetic needs no record
     assert "steps: arithmetic" in shown.text
+
+
+def test_verdicts_of_some_rows_alone(folders):
+    exhibit, asked = "tursynbek2020/section3.6", {"command": "privrob claims"}
+    shown = exhibits.verdicts(exhibit, rows=["accuracy/", "uninf"], **asked)
+    names = re.findall("^claim (.*?);", shown.text, re.MULTILINE)
+    private = "accuracy: DP\N{NON-BREAKING HYPHEN}SGD"
+    gaps = ["accuracy: gap", "accuracy: gap as printed"]
+    assert names == ["uninformative", "accuracy: SGD", private, *gaps]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0001216, "0.000122"),
+        (-0.00523, "−0.00523"),
+        (0.268, "0.268"),
+        (1.9653, "1.965"),
+        (0, "0.000"),
+    ],
+)
+def test_a_small_distance_keeps_its_figures(value, shown):
+    digits = values.digits_of("pixels", value)
+    assert plot.Value(value, tier="recorded", digits=digits).text() == f"recorded {shown}"
+    assert values.digits_of("percent", value) == 2
+
+
+def test_settings_of_both_models_stand_side_by_side():
+    line = next(
+        line
+        for line in exhibits.settings_of_both("tursynbek2020/cifar-base").text.splitlines()
+        if line.startswith("setting augment;")
+    )
+    expected = "matched, SGD 4; quick, SGD 0; literal, DP-SGD 4; matched, DP-SGD 0"
+    assert expected in line
+    halves = exhibits.settings_of_both("tursynbek2020/cifar-halves", note="half 0").text
+    assert "candidate, DP-SGD 0.008" in halves
 
 
 def test_settings_say_what_quick_replaces():

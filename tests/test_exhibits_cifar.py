@@ -1,5 +1,6 @@
 """Pages on CIFAR-10: units, readings, equally accurate networks, models asked by themselves."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,13 +8,14 @@ import pytest
 import torch
 
 from privrob import exhibits, plot
-from privrob.exhibits import controls, equal, heads, masking, units
+from privrob.exhibits import attacked, controls, equal, heads, masking, units
 from privrob.exhibits import curvature as curved
 from privrob.exhibits import geometry as shapes
 from privrob.exhibits.groups import gather_alone
 from privrob.lab import cifar, registry
 from privrob.lab import cifar_experiments as experiments
 from privrob.lab.measures.masking import OTHERS, WHITE_BOX
+from privrob.lab.spec import Data
 from privrob.models_cifar import CIFAR
 from record_specimens import IMAGES, curvature_arrays, distance_arrays, group
 
@@ -84,6 +86,14 @@ def test_a_histogram_in_other_units_is_the_same_one_stretched():
     assert other.label == f"SGD {other.mean:.4f}"
 
 
+def test_how_many_images_count_is_said():
+    found = group(distances, variants("distance", seed=0))
+    right_ = {m: int((found.pairs[0][m]["l2"] > 0).sum()) for m in ("sgd", "dpsgd")}
+    told = f"{right_['sgd']} of SGD and {right_['dpsgd']} of DP-SGD are right."
+    expected = f"{RECORDED.capitalize()}: of the first {IMAGES} test images {told}"
+    assert shapes.counted([found]).text == expected
+
+
 # -- curvature ----------------------------------------------------------------------------------
 
 
@@ -131,19 +141,26 @@ def test_a_history_is_the_mean_over_seeds_and_has_no_interval_of_one():
 
 
 def test_shared_images_are_counted_pixel_by_pixel(monkeypatch):
-    x = torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1).expand(5, 3, 2, 2)
+    x = torch.arange(6, dtype=torch.uint8).view(6, 1, 1, 1).expand(6, 3, 2, 2)
     sets = {
-        "cifar100": {"train": SimpleNamespace(x=x[:3])},
-        "cifar10": {"train": SimpleNamespace(x=x[3:]), "test": SimpleNamespace(x=x[[2, 4]])},
+        "cifar100": {"train": SimpleNamespace(x=x[:3])},  # the last of these is held out
+        "cifar10": {"train": SimpleNamespace(x=x[[1, 3]]), "test": SimpleNamespace(x=x[[2, 4]])},
     }
+    two = replace(cifar.PRETRAINING, data=Data(name="cifar100", train=2, test=None), holdout=1)
+    monkeypatch.setattr(cifar, "PRETRAINING", two)
     fake = SimpleNamespace(
         locate=lambda name: SimpleNamespace(found=True),
         load=lambda name: SimpleNamespace(splits=sets[name], train=sets[name]["train"]),
     )
     monkeypatch.setattr(heads, "data", fake)
     found = heads.shared_images()
-    assert found == {"train": 0, "test": 1}
-    assert "0 of its training images and 1 of its test images" in heads.shared_told(found).text
+    assert found == {
+        "train": {"trained on": 1, "held out": 0},
+        "test": {"trained on": 0, "held out": 1},
+    }
+    told = heads.shared_told(found).text
+    assert "of its training images 1 with those that the convolutions were trained on" in told
+    assert told.endswith("trained on, and 1 with those held out.")
     fake.locate = lambda name: SimpleNamespace(found=name == "cifar10")
     assert heads.shared_images() is None
     assert "nothing is counted" in heads.shared_told(None).text
@@ -152,7 +169,7 @@ def test_shared_images_are_counted_pixel_by_pixel(monkeypatch):
 # -- one model by itself ------------------------------------------------------------------------
 
 
-def attacked(variant):
+def masking_arrays(variant):
     eps = np.array([2 / 255, 8 / 255])
     masks = {name: np.arange(50) < np.array([[30], [10]]) for name in (*WHITE_BOX, *OTHERS)}
     return {"eps": eps, "zero_gradient": np.zeros(50, bool), "clean": np.arange(50) < 40} | masks
@@ -161,7 +178,7 @@ def attacked(variant):
 def test_a_model_that_was_asked_alone_makes_a_group(monkeypatch, tmp_path):
     monkeypatch.setenv("PRIVROB_RECORDS", str(tmp_path))
     found = [
-        SimpleNamespace(variant=v, result=SimpleNamespace(arrays=attacked(v), key="k"))
+        SimpleNamespace(variant=v, result=SimpleNamespace(arrays=masking_arrays(v), key="k"))
         for v in variants("masking", "quick")
     ]
     (alone,) = gather_alone("tursynbek2020/cifar-masking", found, model="dpsgd")
@@ -261,6 +278,26 @@ def test_there_is_no_word_before_all_comparisons_are_there(lacking):
     told = equal.verdict(found).text
     assert told.endswith(f"Not recorded yet: {', '.join(lacking)}; so the rule has no word.")
     assert "robust" not in told
+
+
+def test_what_attacks_leave_is_told_of_both_networks():
+    fgsm, pgd = under_attack(0.3)
+    asked = [group(fgsm, variants("fgsm", seed=0))], [group(pgd, variants("pgd", seed=0))]
+    few = {eps: i for i, eps in enumerate(experiments.PGD_EPS[:2])}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heads, "radii", lambda group: tuple(few))
+        rows = attacked.rows({"the pair": asked, "alone": (asked[0], [])})
+        told = attacked.told({"the pair": asked}).text
+    assert [row["ε"] for row in rows[:3]] == ["0.0000", "0.0039", "0.0078"]
+    assert [rows[i]["FGSM,\nDP-SGD"].mean for i in range(3)] == pytest.approx([80, 30, 10])
+    assert rows[1]["PGD, 40 steps,\nSGD"].mean == pytest.approx(50)
+    assert rows[0]["PGD, 20 steps,\nDP-SGD"].mean == pytest.approx(80)
+    assert not any("PGD" in name for name in rows[4])
+    assert told == (
+        f"{RECORDED.capitalize()}, the pair: of what each network has right, at ε = 0.0039, FGSM "
+        f"({IMAGES} images) leaves SGD 62.5 % and DP-SGD 37.5 %; PGD of 40 steps ({IMAGES} images) "
+        "leaves SGD 62.5 % and DP-SGD 37.5 %."
+    )
 
 
 def test_small_networks_decide_nothing_and_none_give_no_verdict():

@@ -209,4 +209,4 @@ def test_the_zoo_is_asked_again_and_a_wrong_record_is_found(zoo):
     assert len(found) == 4
     assert all(o.excused == 4 and o.agrees is False for o in found)
     shown = shapes.check_table(found, exhibits.gather(name, zoo=False))
-    assert "DP-SGD, matched" in shown.text
+    assert "DP-SGD, matched; asked for curvature" in shown.text

@@ -53,6 +53,26 @@ def verdict(monkeypatch, store, claim) -> tuple[str, float | None]:  # noqa: F81
     return str(found.verdict), found.evidence.value if found.evidence else None
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("private-leaks-less", 8.0), ("private-leaks-less-at-equal-accuracy", 3.0)]
+)
+def test_private_training_is_compared_with_sgd_and_with_sgd_stopped(
+    monkeypatch,
+    store,  # noqa: F811
+    by_id,
+    name,
+    value,
+):
+    reached = {("sgd", ""): 60.0, ("sgd", "stopped"): 55.0, ("dpsgd", ""): 52.0}
+    for v in registry.experiment("tursynbek2020/cifar-membership").variants("paper", seed=0):
+        percent = dict.fromkeys(KINDS[:2], reached[v.model, v.note])
+        save(store, v.spec, known(v.model, percent))
+    claim = by_id[f"tursynbek2020/leaks-cifar/{name}"]
+    found = assess(monkeypatch, store, claim).headline
+    assert found.evidence.value == pytest.approx(value, abs=0.2)
+    assert len(found.evidence.records) == 2
+
+
 # -- without records, and with those of one model -------------------------------------------------
 
 

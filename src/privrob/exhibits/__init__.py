@@ -7,6 +7,7 @@ plot.show(figure, ..., stamp=exhibits.stamp(groups, command))
 
 from privrob.exhibits import (
     answers,
+    attacked,
     bounded,
     contributions,
     controls,
@@ -141,6 +142,7 @@ from privrob.exhibits.tables import (
     measured,
     pgd_variants,
     settings,
+    settings_of_both,
     unclipped,
     verdicts,
     words,
@@ -165,6 +167,7 @@ __all__ = [
     "agreements",
     "answers",
     "attack_settings",
+    "attacked",
     "audited",
     "bands",
     "base_groups",
@@ -246,6 +249,7 @@ __all__ = [
     "sensitivity",
     "sentence",
     "settings",
+    "settings_of_both",
     "shadow_pairs",
     "shadow_rates",
     "shadows",

@@ -99,7 +99,8 @@ def check_table(outcomes: Sequence[Outcome], groups: Sequence[Group]) -> plot.Fi
     for o in outcomes:
         v = by_key.get(o.result.key)
         what = f"{MODELS[v.model]}, {v.reading}" if v else o.result.key[:10]
-        rows.append({"zoo model": what, "images": o.n, "differ": o.disagreements + o.excused})
+        asked = {"zoo model": what, "asked for": specs.kind(o.result.spec), "images": o.n}
+        rows.append(asked | {"differ": o.disagreements + o.excused})
     chosen = [g for g in groups if g.tier == "recorded"]
     caption = f"{lead(chosen, published=False)}: the zoo's models, asked again in this build."
     return plot.table(rows, caption=caption, stamp=stamp(chosen, "privrob verify", published=False))
@@ -139,6 +140,17 @@ def right_distances(pair: Pair, model: str, norm: str) -> NDArray[Any]:
     return pair[model][norm][pair[model]["l2"] > 0]
 
 
+def counted(groups: Sequence[Group]) -> plot.Figure:
+    """How many test images were asked, and how many of these count, a sentence a group."""
+    texts = []
+    for g in groups:
+        right = {m: int(np.mean([(p[m]["l2"] > 0).sum() for p in g.pairs])) for m in MODELS}
+        told = " and ".join(f"{right[m]:,} of {name}" for m, name in MODELS.items())
+        asked = g.pairs[0]["sgd"]["l2"].shape[-1]
+        texts.append(f"{g.name.capitalize()}: of the first {asked:,} test images {told} are right.")
+    return sentence(" ".join(texts))
+
+
 def distance_marks(norm: str, *, section: str) -> list[plot.Mark]:
     """The means that a section of the paper prints."""
     values = {m: float(claim(f"{section}/{norm}/{m}").published) for m in MODELS}
@@ -152,15 +164,15 @@ def order_of_norms(groups: Sequence[Group]) -> tuple[int, int]:
     return sum(a["l2"].shape[-1] for a in records), above
 
 
-def iterated(groups: Sequence[Group]) -> Table:
+def iterated(groups: Sequence[Group], *, digits: int = 3) -> Table:
     """Linearised distances beside those that DeepFool walked, by norm and model."""
     rows: Table = []
     for norm, name in NORM_NAMES.items():
         for model, title in MODELS.items():
             of = {"model": model, "norm": norm}
             facts = {
-                f"{name}, {title}: linearised": ("pixels", "mean_distance", of, 3),
-                f"{name}, {title}: DeepFool": ("pixels", "deepfool_distance", of, 3),
+                f"{name}, {title}: linearised": ("pixels", "mean_distance", of, digits),
+                f"{name}, {title}: DeepFool": ("pixels", "deepfool_distance", of, digits),
                 f"{name}, {title}: DeepFool / linearised": ("ratio", "deepfool_ratio", of, 3),
             }
             rows += measured_rows(facts, groups)

@@ -1,17 +1,23 @@
 """Fully connected layers on frozen public features: where they come from, how training went."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from privrob import data, plot, stats
-from privrob.exhibits.figures import claim
+from privrob import data, evaluate, plot, stats
+from privrob.exhibits.check import model
+from privrob.exhibits.figures import claim, unmeasured
 from privrob.exhibits.groups import MODELS, Estimate, Group, gather_alone, grouped, live
+from privrob.exhibits.leaks import AUDIT_SEED, PERMUTATIONS
 from privrob.exhibits.notes import sentence
 from privrob.exhibits.values import curve_of, evidence
 from privrob.lab import cifar, registry, settling
+from privrob.lab.recompute.base import PROBE_SLACK
 from privrob.lab.spec import Pgd
 from privrob.lab.study import Row
+from privrob.membership import threshold
 
 PRIVATE, PUBLIC = "cifar10", "cifar100"  # the data set that the budget is about, and the other
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -46,29 +52,41 @@ def _pretraining_row(group: Group) -> TableRow:
     }
 
 
-def shared_images() -> dict[str, int] | None:
-    """How many images of each part of CIFAR-10 are CIFAR-100 training images, pixel by pixel.
+def shared_images() -> dict[str, dict[str, int]] | None:
+    """How many images of each part of CIFAR-10 are public ones too, pixel by pixel.
 
-    None where the two data sets are not both here.
+    Public are CIFAR-100's training images: those that the convolutions were 'trained on', and
+    those 'held out'. None where the two data sets are not both here.
     """
     if not all(data.locate(name).found for name in (PRIVATE, PUBLIC)):
         return None
-    public = set(_pixels(data.load(PUBLIC).train))
+    public, pretraining = list(_pixels(data.load(PUBLIC).train)), cifar.PRETRAINING
+    seen = {
+        "trained on": set(public[: pretraining.data.train]),
+        "held out": set(public[-pretraining.holdout :]),
+    }
     parts = data.load(PRIVATE).splits
-    return {name: sum(image in public for image in _pixels(s)) for name, s in parts.items()}
+    return {
+        part: {how: sum(image in images for image in _pixels(s)) for how, images in seen.items()}
+        for part, s in parts.items()
+    }
 
 
 def _pixels(split: data.Split) -> Iterator[bytes]:
     return (image.tobytes() for image in split.x.numpy())
 
 
-def shared_told(found: dict[str, int] | None) -> plot.Figure:
+def shared_told(found: dict[str, dict[str, int]] | None) -> plot.Figure:
     """What `shared_images` counts, as a sentence."""
     if found is None:
         return sentence("CIFAR-10 and CIFAR-100 are not both here: nothing is counted.")
     words = {"train": "training", "test": "test"}
-    told = " and ".join(f"{n} of its {words[part]} images" for part, n in found.items())
-    return sentence(f"CIFAR-10 shares with the training images of CIFAR-100 {told}.")
+    told = [
+        f"of its {words[part]} images {n['trained on']} with those that the convolutions were "
+        f"trained on, and {n['held out']} with those held out"
+        for part, n in found.items()
+    ]
+    return sentence(f"CIFAR-10 shares images with CIFAR-100: {'; '.join(told)}.")
 
 
 # -- readings -----------------------------------------------------------------------------------
@@ -142,6 +160,58 @@ def radii(group: Group) -> tuple[float, ...]:
     spec = registry.experiment("tursynbek2020/cifar-pgd").variants(profile, seed=0)[0].spec
     assert isinstance(spec, Pgd)
     return spec.eps
+
+
+@dataclass(frozen=True)
+class AskedAgain:
+    """I_B of a zoo model on its first members and as many test images, asked now, percent.
+
+    `differ` counts the images whose log-odds are not those of the record, up to its rounding.
+    """
+
+    model: str
+    images: int
+    differ: int
+    accuracy: float
+    chance: float
+
+
+def asked_again(*, images: int, device: str = "auto") -> list[AskedAgain]:
+    """The zoo's pair, where CIFAR-10's images are here."""
+    rows = [row for group in zoo(device=device) for row in group.rows]
+    return [_asked_again(row, images) for row in rows]
+
+
+def _asked_again(row: Row, images: int) -> AskedAgain:
+    network, parts = model(row), data.load(PRIVATE).splits
+    odds, differ = {}, 0
+    for part in ("train", "test"):
+        x, y = parts[part].x[:images].float() / 255, parts[part].y[:images]
+        odds[part] = evaluate.log_odds(evaluate.logits(network, x), y).numpy()
+        stored = row.result.arrays[f"log_odds_{part}"][:images].astype(np.float64)
+        differ += int((~np.isclose(odds[part], stored, rtol=PROBE_SLACK, atol=PROBE_SLACK)).sum())
+    sides = odds["train"], odds["test"]
+    dealt = threshold.permutation_null(*sides, permutations=PERMUTATIONS, seed=AUDIT_SEED)
+    official = threshold.threshold_attack(*sides).accuracy
+    name = MODELS[row.variant.model]
+    return AskedAgain(name, 2 * images, differ, 100 * official, 100 * dealt.high)
+
+
+def show_asked(found: Sequence[AskedAgain], *, command: str) -> plot.Figure:
+    """A row for each model; a sentence where none was asked."""
+    if not found:
+        return sentence("No zoo model is here together with its images: nothing was asked.")
+    facts: dict[str, Any] = {"tier": "executed", "source": "zoo", "digits": 1}
+    rows: list[TableRow] = [
+        {"zoo model": a.model, "images": a.images, "differ from\nthe record": a.differ}
+        | {"I_B": plot.Value(a.accuracy, **facts)}
+        | {"I_B, 95 %\nof chance": plot.Value(a.chance, **facts)}
+        for a in found
+    ]
+    caption = (
+        "Executed (zoo): the official attack from log-odds on members and test images, percent."
+    )
+    return plot.table(rows, caption=caption, stamp=unmeasured(command, tiers=("executed",)))
 
 
 def images_told() -> plot.Figure:

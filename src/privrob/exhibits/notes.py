@@ -1,13 +1,13 @@
 """Generated sentences and the headline numbers: what a notebook says without a figure."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 
-from privrob import plot
+from privrob import plot, zoo
 from privrob.lab import registry
-from privrob.lab.run import Lab, open_store
+from privrob.lab.run import Lab, key_of, open_store
 from privrob.lab.spec import Train
 
 HEADLINE = "application/x-privrob-headline+json"  # as lab.book reads it
@@ -47,14 +47,14 @@ def held(name: str) -> plot.Figure:
             continue  # sweeps run in one reading
         found = sum(lab.lookup(v.spec) is not None for v in mine)
         missing += len(mine) - found
-        zoo = _kept(lab, {v.train for v in mine if v.seed == registry.LIVE_SEED})
-        parts.append(f"{reading} reading: {found} of {len(mine)} runs recorded, {zoo}")
+        kept = _kept(v.train for v in mine if v.seed == registry.LIVE_SEED)
+        parts.append(f"{reading} reading: {found} of {len(mine)} runs recorded, {kept}")
     advice = " To compute what is missing: make records." if missing else ""
     return sentence(f"Held here for {name}: {'; '.join(parts)}.{advice}")
 
 
-def _kept(lab: Lab, trains: Collection[Train]) -> str:
-    """How many of these models, which are of one seed, have their weights here."""
-    found = [lab.lookup(train) for train in trains]
-    kept = sum(1 for base in found if base and lab.store.weights(base.record))
-    return f"{kept} of the {len(trains)} models of seed {registry.LIVE_SEED} in the zoo"
+def _kept(trains: Iterable[Train]) -> str:
+    """How many of these models, which are of one seed, the zoo keeps."""
+    keys = {key_of(train) for train in trains}
+    kept = len(keys & {entry.key for entry in zoo.entries()})
+    return f"{kept} of the {len(keys)} models of seed {registry.LIVE_SEED} in the zoo"

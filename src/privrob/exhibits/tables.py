@@ -12,18 +12,16 @@ import numpy as np
 from privrob import evaluate, plot
 from privrob.exhibits.figures import worst
 from privrob.exhibits.groups import MODELS, Estimate, Group
-from privrob.exhibits.values import cell, heading
+from privrob.exhibits.values import cell, digits_of, heading
 from privrob.lab import claims, registry, statements
 from privrob.lab.budgets import DELTAS, delta_text, training_of
 from privrob.lab.claims import Assessment
 from privrob.lab.measures import MEASURES
-from privrob.lab.spec import Train
+from privrob.lab.spec import Spec, Train
 from privrob.lab.statements import Claim
 from privrob.lab.study import Pair
 
 Row = dict[str, object]
-_DIGITS = {"eps": 3, "pixels": 3, "share": 3}
-
 
 # -- values beside the published ones -----------------------------------------------------------
 
@@ -61,7 +59,8 @@ def measured(experiment: str, *, kinds: Sequence[str] = ("value",)) -> list[Clai
 def _printed(c: Claim) -> object:
     if isinstance(c.published, str):
         return c.shown
-    return plot.Value(float(c.published), tier="published", digits=_DIGITS.get(c.unit, 2))
+    value = float(c.published)
+    return plot.Value(value, tier="published", digits=digits_of(c.unit, value))
 
 
 def _value(c: Claim, group: Group, measure: str | None = None) -> plot.Value | None:
@@ -70,7 +69,7 @@ def _value(c: Claim, group: Group, measure: str | None = None) -> plot.Value | N
 
 
 def _shown(e: Estimate, c: Claim, group: Group) -> plot.Value:
-    return cell(group, e, digits=_DIGITS.get(c.unit, 2))
+    return cell(group, e, digits=digits_of(c.unit, float(e.mean)))
 
 
 def beside_one_another(
@@ -193,17 +192,21 @@ def _budget(name: str, train: Train, delta: float) -> Row:
 # -- verdicts -----------------------------------------------------------------------------------
 
 
-def verdicts(*exhibits: str, command: str, experiment: str | None = None) -> plot.Figure:
+def verdicts(
+    *exhibits: str, command: str, experiment: str | None = None, rows: Sequence[str] = ()
+) -> plot.Figure:
     """The ledger's lines on these exhibits ('tursynbek2020/figure2'), in each reading.
 
-    `experiment` leaves out claims on others. The claims page links to the notebook of this call.
+    `experiment` leaves out claims on others; `rows` are the beginnings of those that are wanted,
+    without paper and exhibit. The claims page links to the notebook that makes this call.
     """
     entries = claims.ledger(exhibits=exhibits)
     if experiment:
         entries = [e for e in entries if e.claim.experiment in (None, experiment)]
+    entries = [e for e in entries if e.claim.id.split("/", 2)[2].startswith(tuple(rows) or "")]
     used = [a.evidence for e in entries for a in e.assessments if a.evidence]
     tiers = [t for t in ("recorded", "derived") for e in entries if _given(e) and e.tier == t]
-    rows: list[Row] = [
+    table: list[Row] = [
         {"claim": short(e.claim), "published": _printed(e.claim)}
         | (_assessed("literal reading", e.headline, e) if not e.only_matched else {})
         | (_assessed("matched reading", e.matched, e) if e.matched else {})
@@ -221,7 +224,7 @@ def verdicts(*exhibits: str, command: str, experiment: str | None = None) -> plo
         state=worst(s for e in used for s in e.states),
         command=command,
     )
-    return plot.table(rows, caption=caption, stamp=evidence)
+    return plot.table(table, caption=caption, stamp=evidence)
 
 
 def _given(entry: claims.Entry) -> bool:
@@ -233,7 +236,7 @@ def _assessed(reading: str, a: Assessment, entry: claims.Entry) -> Row:
     if e is None:
         return {reading: None, f"verdict,\n{reading}": str(a.verdict)}
     low, high = (None, None) if np.isnan(e.low) else (e.low, e.high)
-    n, digits = e.n if e.n > 1 else None, _DIGITS.get(entry.claim.unit, 2)
+    n, digits = e.n if e.n > 1 else None, digits_of(entry.claim.unit, e.value)
     value = plot.Value(e.value, low, high, n, tier=entry.tier, digits=digits)
     return {reading: value, f"verdict,\n{reading}": str(a.verdict)}
 
@@ -243,10 +246,29 @@ def _assessed(reading: str, a: Assessment, entry: claims.Entry) -> Row:
 
 def settings(name: str, *, model: str = "dpsgd") -> plot.Figure:
     """Where the readings of an experiment and profile quick differ, for one of its models."""
+    return _differing(_specs(name, model, ""))
+
+
+def settings_of_both(name: str, *, note: str = "") -> plot.Figure:
+    """`settings` of SGD and DP-SGD side by side, of the models of a note."""
+    return _differing(
+        {
+            f"{column}, {title}": spec
+            for model, title in MODELS.items()
+            for column, spec in _specs(name, model, note).items()
+        }
+    )
+
+
+def _specs(name: str, model: str, note: str) -> dict[str, Spec]:
+    """By reading, and of profile quick."""
     paper = registry.experiment(name).variants("paper", seed=registry.LIVE_SEED)
-    specs = {v.reading: v.spec for v in paper if v.model == model and not v.note}
+    specs = {v.reading: v.spec for v in paper if v.model == model and v.note == note}
     small = registry.experiment(name).variants("quick", seed=registry.LIVE_SEED)
-    specs["quick"] = next(v.spec for v in small if v.model == model)
+    return specs | {"quick": next(v.spec for v in small if v.model == model)}
+
+
+def _differing(specs: Mapping[str, Spec]) -> plot.Figure:
     flats = {column: registry.settings(spec, labels=False) for column, spec in specs.items()}
     rows = [
         {"setting": setting} | {column: values.get(setting) for column, values in flats.items()}

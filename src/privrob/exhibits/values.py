@@ -1,12 +1,24 @@
 """An estimate as a table or a figure shows it: with its interval, its n and its tier."""
 
 from collections.abc import Sequence
+from math import floor, log10
 from typing import Any
 
 import numpy as np
 
 from privrob import plot
 from privrob.exhibits.groups import Estimate, Group
+
+_DIGITS = {"eps": 3, "pixels": 3, "share": 3}
+_FIGURES = 3  # significant ones that a distance in pixels keeps
+
+
+def digits_of(unit: str, value: float) -> int:
+    """Digits behind the point of a value in a unit; more of a distance that would round away."""
+    least = _DIGITS.get(unit, 2)
+    if unit != "pixels" or not value:
+        return least
+    return max(least, _FIGURES - 1 - floor(log10(abs(value))))
 
 
 def heading(group: Group) -> str:

@@ -58,7 +58,8 @@ class Claim:
     and `nonmembers` behind an inference accuracy. `variants` names what of an experiment with
     several DP-SGD models the measure reads: it finds them under these notes, in this order, beside
     'sgd'; of a single one it reads a pair as ever. A measure whose arguments name models
-    (`baseline`, `model`, `models`) reads those of the same seed.
+    (`baseline`, `model`, `models`) reads those of the same seed, by a note too where there are
+    several variants.
     """
 
     id: str
@@ -123,20 +124,25 @@ class Claim:
     @property
     def models(self) -> tuple[str, ...]:
         """The models whose records the measure reads."""
-        if self.variants and len(self.variants) > 1:
-            return ("sgd", *self.variants)
-        named = [self.arguments[name] for name in _NAMING if name in self.arguments]
-        return tuple(m for n in named for m in ([n] if isinstance(n, str) else n)) or MODELS
+        variants = self.variants or ()
+        return self._named or (("sgd", *variants) if len(variants) > 1 else MODELS)
+
+    @property
+    def _named(self) -> tuple[str, ...]:
+        named: list[Any] = [self.arguments[n] for n in _NAMING if n in self.arguments]
+        return tuple(m for n in named for m in ([n] if isinstance(n, str) else n))
 
     def role(self, model: str, note: str) -> str | None:
         """The name under which the measure reads a run of `model` and `note`; None if it does not.
 
-        SGD is the same beside every variant.
+        Of several variants those go by their notes that the measure names so; where it names none,
+        all but SGD, which is the same beside every one.
         """
         variants = self.variants or ("",)
         if note not in variants:
             return None
-        name = note if len(variants) > 1 and model != "sgd" else model
+        by_note = note in self._named if self._named else model != "sgd"
+        name = note if len(variants) > 1 and by_note else model
         return name if name in self.models else None
 
 
