@@ -8,7 +8,7 @@ import numpy as np
 
 from privrob import data, evaluate, plot, stats
 from privrob.exhibits.check import model
-from privrob.exhibits.figures import claim, unmeasured
+from privrob.exhibits.figures import claim, stamp
 from privrob.exhibits.groups import MODELS, Estimate, Group, gather_alone, grouped, live
 from privrob.exhibits.leaks import AUDIT_SEED, PERMUTATIONS
 from privrob.exhibits.notes import sentence
@@ -211,7 +211,7 @@ def show_asked(found: Sequence[AskedAgain], *, command: str) -> plot.Figure:
     caption = (
         "Executed (zoo): the official attack from log-odds on members and test images, percent."
     )
-    return plot.table(rows, caption=caption, stamp=unmeasured(command, tiers=("executed",)))
+    return plot.table(rows, caption=caption, stamp=stamp(zoo(), command, published=False))
 
 
 def images_told() -> plot.Figure:
