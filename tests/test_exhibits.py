@@ -225,6 +225,7 @@ def test_a_small_distance_keeps_its_figures(value, shown):
     digits = values.digits_of("pixels", value)
     assert plot.Value(value, tier="recorded", digits=digits).text() == f"recorded {shown}"
     assert values.digits_of("percent", value) == 2
+    assert values.digits_of("pixels", value, -2.0, 2.0) == 3  # of its interval, where that is wide
 
 
 def test_settings_of_both_models_stand_side_by_side():

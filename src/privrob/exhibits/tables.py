@@ -69,7 +69,7 @@ def _value(c: Claim, group: Group, measure: str | None = None) -> plot.Value | N
 
 
 def _shown(e: Estimate, c: Claim, group: Group) -> plot.Value:
-    return cell(group, e, digits=digits_of(c.unit, float(e.mean)))
+    return cell(group, e, digits=digits_of(c.unit, *map(float, (e.mean, e.low, e.high))))
 
 
 def beside_one_another(
@@ -236,7 +236,7 @@ def _assessed(reading: str, a: Assessment, entry: claims.Entry) -> Row:
     if e is None:
         return {reading: None, f"verdict,\n{reading}": str(a.verdict)}
     low, high = (None, None) if np.isnan(e.low) else (e.low, e.high)
-    n, digits = e.n if e.n > 1 else None, digits_of(entry.claim.unit, e.value)
+    n, digits = e.n if e.n > 1 else None, digits_of(entry.claim.unit, e.value, low or 0, high or 0)
     value = plot.Value(e.value, low, high, n, tier=entry.tier, digits=digits)
     return {reading: value, f"verdict,\n{reading}": str(a.verdict)}
 

@@ -13,12 +13,12 @@ _DIGITS = {"eps": 3, "pixels": 3, "share": 3}
 _FIGURES = 3  # significant ones that a distance in pixels keeps
 
 
-def digits_of(unit: str, value: float) -> int:
-    """Digits behind the point of a value in a unit; more of a distance that would round away."""
-    least = _DIGITS.get(unit, 2)
-    if unit != "pixels" or not value:
+def digits_of(unit: str, *values: float) -> int:
+    """Digits behind the point of values in a unit; more of distances that would round away."""
+    least, largest = _DIGITS.get(unit, 2), max(map(abs, values))
+    if unit != "pixels" or not largest > 0:
         return least
-    return max(least, _FIGURES - 1 - floor(log10(abs(value))))
+    return max(least, _FIGURES - 1 - floor(log10(largest)))
 
 
 def heading(group: Group) -> str:
