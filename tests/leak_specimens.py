@@ -19,7 +19,8 @@ def leak(members, others, *, model="pgd", note="", seed=0, tier="executed", sour
             arrays[f"log_odds_{kind}_{side}"] = s
             arrays[f"confidence_{kind}_{side}"] = 1 / (1 + np.exp(-s))
             arrays[f"correct_{kind}_{side}"] = s > 0
-    variant = SimpleNamespace(model=model, note=note, seed=seed)
+    train = SimpleNamespace(scale="reduced", data=SimpleNamespace(name="digits"))
+    variant = SimpleNamespace(model=model, note=note, seed=seed, train=train)
     manifest = {"created": "2025-01-31T00:00:00+00:00", "device": "a test"}
     key = key or f"{model} {note} {seed} {tier}"
     result = SimpleNamespace(arrays=arrays, key=key, manifest=manifest, state="fresh")
