@@ -1,4 +1,4 @@
-"""Two networks of different accuracy under FGSM and PGD: what each keeps of what it has right."""
+"""Two networks under FGSM and PGD: accuracies, and what each keeps of what it has right."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -7,14 +7,13 @@ import numpy as np
 
 from privrob import plot
 from privrob.exhibits import heads
-from privrob.exhibits.figures import accuracy
 from privrob.exhibits.geometry import Table
 from privrob.exhibits.groups import MODELS, Group
 from privrob.exhibits.notes import sentence
 from privrob.exhibits.values import cell
 from privrob.lab.cifar_experiments import PGD_STEPS
 from privrob.lab.measures import MEASURES, Pair
-from privrob.lab.measures.base import percent
+from privrob.lab.measures.base import at, percent
 
 Both = tuple[Sequence[Group], Sequence[Group]]  # the groups asked under FGSM, and under PGD
 
@@ -50,8 +49,7 @@ def _accuracies(group: Group, pgd: Group | None, eps: float) -> dict[str, object
 
 
 def _under_fgsm(pair: Pair, *, model: str, eps: float) -> object:
-    at = int(np.argmin(np.abs(pair[model]["eps"] - eps)))
-    return accuracy(pair, model)[..., at]
+    return percent(pair, model, "correct")[..., at(pair, "eps", eps)]
 
 
 def _under_pgd(pair: Pair, *, model: str, eps: float, steps: int) -> object:
@@ -101,23 +99,21 @@ def _both(group: Group, share: partial[float]) -> str:
 
 
 def _kept_after_fgsm(pair: Pair, *, model: str, eps: float) -> float:
-    correct, grid = pair[model]["correct"], pair[model]["eps"]
-    clean, after = (correct[int(np.argmin(np.abs(grid - e)))] for e in (0.0, eps))
+    clean, after = (pair[model]["correct"][at(pair, "eps", e)] for e in (0.0, eps))
     return 100 * float(after[clean].mean())
 
 
 def _kept_after_pgd(pair: Pair, *, model: str, eps: float) -> float:
-    record = pair[model]
-    at = int(np.argmin(np.abs(record["eps"] - eps))), int(np.argmax(record["steps"]))
-    clean = record["first_success"][at[0]] != 0
-    return 100 * float(record["correct"][at][clean].mean())
+    i, last = at(pair, "eps", eps), at(pair, "steps", max(PGD_STEPS))
+    clean = pair[model]["first_success"][i] != 0
+    return 100 * float(pair[model]["correct"][i, last][clean].mean())
 
 
 def alt(curves: Sequence[plot.Curve], gaps: Sequence[plot.Curve], *, eps: float) -> str:
     """Two panels over the radius in words: where the curves begin, and what they are at `eps`."""
-    at = int(np.argmin(np.abs(np.array(curves[0].eps) - eps)))
+    i = int(np.argmin(np.abs(np.array(curves[0].eps) - eps)))
     above, below = (
-        "; ".join(f"{c.label} {c.mean[0]:.1f} and {c.mean[at]:.1f}" for c in some)
+        "; ".join(f"{c.label} {c.mean[0]:.1f} and {c.mean[i]:.1f}" for c in some)
         for some in (curves, gaps)
     )
     return (
