@@ -21,9 +21,9 @@ from privrob.lab.spec import DpSgd
 from privrob.membership import lira
 from privrob.membership.audit import LowerBound, epsilon_lower_bound
 
-# Of the two deltas of this book the one that is below 1 / coins for the halves of CIFAR-10, with one
-# model of each pair held out. Settled before all halves were recorded, hence before any audit of
-# them: at 1e-5, as first written, 160 right guesses beyond chance would have shown nothing.
+# Of the two deltas of this book the one that is below 1 / coins for the halves of CIFAR-10, with
+# one model of each pair held out. Settled before all halves were recorded, hence before any audit
+# of them: at 1e-5, as first written, 160 right guesses beyond chance would have shown nothing.
 DELTA, LEVEL = 1e-6, 0.95
 
 
