@@ -13,6 +13,10 @@ PIP := $(BIN)/python -m pip
 # requests, and foolbox needs of its own only eagerpy and GitPython (with gitdb and smmap).
 ORACLES := foolbox torchattacks eagerpy GitPython gitdb smmap
 
+# On all cores, which pip cannot: each of the many processes of a book would compile anew where
+# Python may not write what it has compiled. Templates that some packages have are no Python.
+COMPILE := $(BIN)/python -m compileall -q -j 0 .venv/lib src >/dev/null || true
+
 ifeq ($(TORCH),cpu)
 INDEX := --extra-index-url https://download.pytorch.org/whl/cpu
 else ifneq ($(TORCH),)
@@ -33,6 +37,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  echo "Name another one: make setup PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) install --no-compile -c constraints.txt $(INDEX) -e '.[book,test]'
+	$(COMPILE)
 	@touch $@
 
 .venv/oracles: $(INSTALLED)
