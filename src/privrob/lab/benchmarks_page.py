@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-from privrob.lab import benchmark_results
+from privrob.lab import benchmark_goals, benchmark_results
 from privrob.lab.benchmark_goals import LIMITS, Limit, Outcome, judge
 from privrob.lab.markup import Cell, chip, page, table
 from privrob.lab.store import Manifest
@@ -39,13 +39,20 @@ def _record(record: Manifest) -> list[str]:
     """One result: where it was measured, the goals, then every subject."""
     threads = f"{record['threads']} thread" + "s" * (record["threads"] != 1)
     title = f"## {escape(record['device'])}, {threads}, {record['created'][:10]}"
-    goals = table(
-        ["goal", "limit", "measured", "", "why not"], map(_goal, judge(record["subjects"]))
-    )
-    rows = (_limit(limit, record["subjects"]) for limit in LIMITS)
-    limits = table(["limit", "at most", "measured", ""], rows)
     subjects = [part for s in record["subjects"].values() for part in _subject(s)]
-    return [title, _machine(record), "### Goals", goals, limits, *subjects]
+    return [title, _machine(record), *_goals(record["subjects"]), *subjects]
+
+
+def _goals(subjects: dict[str, Any]) -> list[str]:
+    """What was asked of the subjects of a result, which may be a few of all."""
+    goals = [_goal(o) for o in judge(subjects) if o.goal.subject in subjects]
+    limits = [_limit(limit, subjects) for limit in LIMITS if limit.subject in subjects]
+    parts = [table(["goal", "limit", "measured", "", "why not"], goals)] if goals else []
+    parts += [table(["limit", "at most", "measured", ""], limits)] if limits else []
+    asked = dict.fromkeys(each.subject for each in (*benchmark_goals.GOALS, *LIMITS))
+    if absent := [escape(name) for name in asked if name not in subjects]:
+        parts.append(f"With a goal, and not measured here: {', '.join(absent)}.")
+    return ["### Goals", *parts]
 
 
 def _machine(record: Manifest) -> str:
