@@ -1,11 +1,13 @@
-"""The networks that the subjects share, as the book has them and as one usually writes them."""
+"""The networks that the subjects share, as the book has them and as one usually writes them, and
+images that one of them has right.
+"""
 
 from copy import deepcopy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from privrob import models, zoo
+from privrob import data, evaluate, models, zoo
 
 FEATURES = 1600  # of a CIFAR image, behind the frozen convolutions
 
@@ -19,6 +21,14 @@ def ours(device: torch.device, *, width: float, dtype: torch.dtype = torch.float
 def trained(device: torch.device) -> nn.Module:
     """The same network, trained by plain SGD, from the zoo."""
     return zoo.load("tursynbek2020/sgd", seed=0).to(device)
+
+
+def right(model: nn.Module, batch: int) -> tuple[Tensor, Tensor]:
+    """The first `batch` images that the model classifies correctly, and their labels."""
+    test, device = data.load("mnist_slice").test, next(model.parameters()).device
+    x, y = test.x.to(device).float() / 255, test.y.to(device)
+    kept = (evaluate.logits(model, x).argmax(1) == y).nonzero()[:batch, 0]
+    return x[kept], y[kept]
 
 
 def usual(model: nn.Module) -> nn.Module:
