@@ -9,9 +9,9 @@ import pytest
 import torch
 from specimens import DPSGD, FGSM, PGD, SGD, load, same, stub
 
-from privrob import data
+from privrob import data, evaluate
 from privrob.lab import run, tasks
-from privrob.lab.run import Lab, graph, key_of, open_store
+from privrob.lab.run import DivergedError, Lab, graph, key_of, open_store
 from privrob.lab.spec import Data
 from privrob.lab.store import Store, StoreError, WeightsError
 
@@ -113,6 +113,23 @@ def test_missing_weights_stop_nothing_else(lab, stubs):
     with pytest.raises(WeightsError, match=f"^{record.folder}: its weights are not kept here"):
         next(results)
     assert stubs == [other, replace(FGSM, train=other)]
+
+
+@pytest.mark.parametrize(("number", "word"), [(torch.nan, "NaN"), (torch.inf, "infinity")])
+def test_a_model_that_diverges_stops_nothing_else(lab, stubs, monkeypatch, number, word):
+    other, train = replace(SGD, seed=SGD.seed + 1), tasks.TASKS["train"]
+
+    def diverging(spec, upstream, context):
+        if spec == SGD:
+            evaluate.check_logits(torch.full((10, 2), number), examples=10)
+        return train(spec, upstream, context)
+
+    monkeypatch.setitem(tasks.TASKS, "train", diverging)
+    results = lab.run([FGSM, replace(FGSM, train=other)])
+    assert [next(results).spec, next(results).spec] == [other, replace(FGSM, train=other)]
+    with pytest.raises(DivergedError, match=f"{word} for 10 of 10 images; nothing is recorded$"):
+        next(results)
+    assert not lab.has(SGD)
 
 
 def test_an_unwritable_store_fails_before_any_work(tmp_path, stubs):

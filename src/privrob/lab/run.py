@@ -26,6 +26,13 @@ PROFILES = ("quick", "paper")
 Listener = Callable[[Spec, int, int], None]  # a unit begins as 0 of 1, then its own steps
 
 
+class DivergedError(ValueError):
+    """A model answers with numbers that are not finite, so that nothing of it can be recorded."""
+
+
+Lost = WeightsError | DivergedError  # what stops a unit, and not the others
+
+
 def silent(spec: Spec, done: int, total: int) -> None:
     """A listener that says nothing."""
 
@@ -176,11 +183,11 @@ class Lab:
         """Compute what is missing and yield each new result.
 
         Units that another process is computing are left to it. With a budget, no unit is begun
-        after it is spent. WeightsError, when all else is done, for units that need a model whose
-        weights are not kept here.
+        after it is spent. When all else is done, WeightsError for units that need a model whose
+        weights are not kept here, and DivergedError for models that diverged.
         """
         started = time.monotonic()
-        pending, lost = graph(wanted, there=self.has), dict[str, WeightsError]()
+        pending, lost = graph(wanted, there=self.has), dict[str, Lost]()
         while pending:
             waiting = []
             for spec in pending:
@@ -189,7 +196,7 @@ class Lab:
                     return
                 try:
                     result = self._try(spec, lost)
-                except WeightsError as error:
+                except (WeightsError, DivergedError) as error:
                     lost[key_of(spec)] = error
                     continue
                 if result is None:
@@ -200,12 +207,15 @@ class Lab:
                 time.sleep(1)  # everything left is in another process's hands
             pending = waiting
         if lost:
-            raise WeightsError("\n".join(dict.fromkeys(str(error) for error in lost.values())))
+            diverged = any(isinstance(error, DivergedError) for error in lost.values())
+            lines = "\n".join(dict.fromkeys(str(error) for error in lost.values()))
+            raise DivergedError(lines) if diverged else WeightsError(lines)
 
-    def _try(self, spec: Spec, lost: Mapping[str, WeightsError]) -> Result | None:
+    def _try(self, spec: Spec, lost: Mapping[str, Lost]) -> Result | None:
         """Compute one unit; None where its upstream is missing or another process has it.
 
-        WeightsError where its upstream is among the lost ones, or has no weights here.
+        Raises what its upstream was lost by, WeightsError where that has no weights here, and
+        DivergedError where its model's answers are not finite.
         """
         needed = specs.upstream(spec)
         for key in (key_of(s) for s in needed.values()):
@@ -226,7 +236,13 @@ class Lab:
         unit = Context(spec, key, code["fingerprint"], self.store, self._splits, self.listener)
         self.listener(spec, 0, 1)
         inputs = {name: self.output(result) for name, result in upstream.items()}
-        output = tasks.TASKS[kind](spec, inputs, unit)
+        try:
+            output = tasks.TASKS[kind](spec, inputs, unit)
+        except ValueError as error:
+            # evaluate.check_logits; an exception of its own there would age every record
+            if not str(error).startswith("model returned "):
+                raise
+            raise DivergedError(f"{costs.describe(spec)}: {error}; nothing is recorded") from error
         manifest = {
             "key": key,
             "kind": kind,
