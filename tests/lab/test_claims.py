@@ -411,15 +411,16 @@ def test_seeds_give_students_interval_of_their_mean(monkeypatch, store, by_id):
     assert found.value == pytest.approx(99.1)
     half = 4.302653 * 0.1 / 3**0.5
     assert (found.low, found.high) == pytest.approx((99.1 - half, 99.1 + half), abs=1e-5)
-    assert str(entry.headline.verdict) == "reproduced"
+    assert str(entry.headline.verdict) == "reproduced (n = 3)"  # of the five that are planned
     assert len(found.records) == 3
 
 
 def test_the_literal_reading_is_the_headline_and_the_matched_stands_beside(
     monkeypatch, store, by_id
 ):
-    fill_base(store, {"sgd": [99.1] * 3, "dpsgd": [92.5, 92.7, 92.6]})
-    fill_base(store, {"sgd": [99.1] * 3, "dpsgd": [96.4, 96.5, 96.6]}, reading="matched")
+    fill_base(store, {"sgd": [99.1] * 5, "dpsgd": [92.5, 92.7, 92.6, 92.5, 92.7]})
+    dp = [96.4, 96.5, 96.6, 96.4, 96.6]
+    fill_base(store, {"sgd": [99.1] * 5, "dpsgd": dp}, reading="matched")
     entry = assess(monkeypatch, store, by_id["tursynbek2020/clean/gap"])
     assert entry.headline.reading == "literal"
     assert str(entry.headline.verdict) == "reproduced in direction"
@@ -442,8 +443,8 @@ def test_a_seed_with_one_model_is_no_evidence_of_a_gap(monkeypatch, store, by_id
     gap = assess(monkeypatch, store, by_id["tursynbek2020/clean/gap"]).headline
     assert gap.evidence.seeds == (0, 2)
     assert str(gap.verdict) == "reproduced (n = 2)"
-    assert gap.evidence.planned == 3
-    assert gap.minutes == pytest.approx(cost(dpsgd=1))
+    assert gap.evidence.planned == 5
+    assert gap.minutes == pytest.approx(cost(sgd=2, dpsgd=3))
     sgd = assess(monkeypatch, store, by_id["tursynbek2020/clean/sgd"]).headline
     assert sgd.evidence.n == 3
 
@@ -467,7 +468,7 @@ def test_a_stale_record_is_flagged_and_the_word_stays(monkeypatch, store, by_id)
     fill_base(store, {"sgd": [99.1] * 3}, stale=True)
     found = assess(monkeypatch, store, by_id["tursynbek2020/clean/sgd"]).headline
     assert found.verdict.word == "reproduced"
-    assert str(found.verdict) == "reproduced (rests on a stale record)"
+    assert str(found.verdict) == "reproduced (n = 3; rests on a stale record)"
 
 
 def test_a_tally_counts_what_rests_on_stale_records(monkeypatch, store, by_id):
@@ -487,19 +488,19 @@ def test_an_attack_on_a_stale_model_is_stale(monkeypatch, store, by_id):
 def test_without_records_nothing_is_attempted_and_the_cost_is_told(monkeypatch, store, by_id):
     found = assess(monkeypatch, store, by_id["tursynbek2020/clean/gap"]).headline
     assert found.verdict.word == "not attempted"
-    assert "6 runs are missing" in str(found.verdict)
+    assert "10 runs are missing" in str(found.verdict)
     assert found.evidence is None
-    assert found.minutes == pytest.approx(cost(sgd=3, dpsgd=3))
+    assert found.minutes == pytest.approx(cost(sgd=5, dpsgd=5))
 
 
 def test_the_cost_of_an_attack_counts_its_model_once_and_only_if_missing(monkeypatch, store, by_id):
     claim = by_id["tursynbek2020/figure2/gap-at-0.12"]
     before = assess(monkeypatch, store, claim).headline
-    assert "12 runs are missing" in str(before.verdict)
-    fill_base(store, {"sgd": [99.1] * 3, "dpsgd": [96.5] * 3})
+    assert "20 runs are missing" in str(before.verdict)
+    fill_base(store, {"sgd": [99.1] * 5, "dpsgd": [96.5] * 5})
     after = assess(monkeypatch, store, claim).headline
-    assert "6 runs are missing" in str(after.verdict)
-    assert before.minutes - after.minutes == pytest.approx(cost(sgd=3, dpsgd=3))
+    assert "10 runs are missing" in str(after.verdict)
+    assert before.minutes - after.minutes == pytest.approx(cost(sgd=5, dpsgd=5))
 
 
 def test_runs_of_reduced_scale_give_no_verdict(monkeypatch, store, by_id):

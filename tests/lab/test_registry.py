@@ -29,7 +29,7 @@ def test_another_experiment_shifts_nothing(monkeypatch):
     base = EXPERIMENTS["tursynbek2020/fgsm"]
     extra = Experiment("a/first", "a", "Table 0", "Comes before all others", base.wrap, base.family)
     monkeypatch.setattr(registry, "EXPERIMENTS", {extra.name: extra} | EXPERIMENTS)
-    monkeypatch.setattr(registry, "SEEDS", (7, *registry.SEEDS))
+    monkeypatch.setattr(registry, "MORE_SEEDS", (7, *registry.MORE_SEEDS))
     after = all_of_them()
     assert before.items() <= after.items()
     assert len(after) > len(before)
@@ -47,7 +47,7 @@ def test_the_base_pair_has_the_papers_settings():
 def test_readings_are_settled_on_a_seed_that_is_not_reported():
     chosen = EXPERIMENTS["tursynbek2020/readings"].variants("paper")
     assert {v.seed for v in chosen} == {registry.SELECTION_SEED}
-    assert registry.SELECTION_SEED not in registry.SEEDS
+    assert registry.SELECTION_SEED not in registry.MORE_SEEDS
     assert {v.note for v in chosen} == set(CANDIDATES)
     assert EXPERIMENTS["tursynbek2020/readings"].variants("quick") == []
 
