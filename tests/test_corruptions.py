@@ -132,6 +132,12 @@ def test_an_unknown_name_gets_the_nearest(x):
             call()
 
 
+@pytest.mark.parametrize("name", [["fog"], None, 3])
+def test_what_is_no_text_is_no_name(x, name):
+    with pytest.raises(ValueError, match=re.escape(f"unknown corruption {name!r}")):
+        corrupt(x, name, seed=0)
+
+
 @pytest.mark.parametrize("severity", [0, 6, -1, 2.0, True, "3"])
 def test_a_severity_is_1_to_5(x, severity):
     with pytest.raises(ValueError, match=re.escape(f"1 to 5, got {severity!r}")):

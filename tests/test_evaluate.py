@@ -275,6 +275,19 @@ def test_broken_models_are_refused(tiny, make, message):
         evaluate.logits(Broken(make), tiny.x.clamp(min=0.01), batch_size=20)
 
 
+def test_a_shape_that_the_model_does_not_take_is_named(tiny):
+    with pytest.raises(ValueError, match=r"does not take images of shape \(1, 16, 16\), .*[0-9]x"):
+        evaluate.logits(tiny.model, torch.zeros(2, 1, 16, 16))
+
+
+def test_want_of_memory_is_not_taken_for_a_wrong_shape(tiny):
+    def make(x: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("no memory left")
+
+    with pytest.raises(torch.OutOfMemoryError, match="no memory left"):
+        evaluate.logits(Broken(make), tiny.x)
+
+
 def test_nan_for_some_is_counted(tiny):
     x = tiny.x.clamp(min=0.01)
     x[[4, 40, 63], 0, 0, 0] = 0

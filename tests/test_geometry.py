@@ -103,6 +103,32 @@ def test_a_smooth_network_is_refused_by_name():
         geometry.curvature(model, torch.rand(1, 1, 2, 2))
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 3, 3), (1, 3, 2, 2)])
+def test_images_of_another_size_are_refused(shape):
+    model, x = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), torch.rand(shape)
+    with pytest.raises(ValueError, match="does not take images of shape"):
+        geometry.curvature(model, x)
+    with pytest.raises(ValueError, match="does not take images of shape"):
+        geometry.lanczos(model, x, torch.tensor([0]), top=2)
+
+
+class Root(nn.Module):
+    """Logits that are finite and, at a pixel of 0, have no finite derivative."""
+
+    def forward(self, x):
+        return x.flatten(1).sqrt()
+
+
+def test_lanczos_refuses_what_is_not_finite():
+    x = torch.tensor([0.5, 0.5, 0.5, 0.0]).view(1, 1, 2, 2)
+    with pytest.raises(ValueError, match="NaN or infinite derivatives"):
+        geometry.lanczos(Root(), x, torch.tensor([0]), top=2)
+    broken = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+    broken[1].bias.data[1] = torch.nan
+    with pytest.raises(ValueError, match="model returned NaN for 1 of 1 images"):
+        geometry.lanczos(broken, x, torch.tensor([0]), top=2)
+
+
 def test_the_model_is_left_as_it_was(tiny):
     geometry.curvature(tiny.model, tiny.x[:2])
     assert next(tiny.model.parameters()).dtype == torch.float32
@@ -196,3 +222,19 @@ def test_cross_section_refuses(change, message):
     model, x = straight()
     with pytest.raises(ValueError, match=message):
         section(model, x, **{"extent": 1.0} | change)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (torch.full((1, 1, 1, 2), 0.5), torch.tensor([9]), r"labels must lie in 0\.\.1, got 9"),
+        (torch.full((1, 1, 1, 2), 0.5), torch.tensor([0, 0]), r"shape \(1,\), got \(2,\)"),
+        (torch.full((1, 3, 1, 2), 0.5), torch.tensor([0]), r"does not take .* \(3, 1, 2\)"),
+        (torch.full((2, 1, 1, 2), 0.5), torch.tensor([0, 0]), r"\(1, 1, 1, 2\) for \(2, 1, 1, 2\)"),
+    ],
+)
+def test_a_plane_is_looked_at_with_its_own_images_and_labels(x, y, message):
+    model, own = straight()
+    through, _ = section(model, own, extent=1.0)
+    with pytest.raises(ValueError, match=message):
+        geometry.cross_section(model, x, y, through, extent=1.0, resolution=11)

@@ -129,8 +129,8 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 1000, bounded: bool
 
     `bounded=False` admits floats outside [0, 1], such as unclipped adversarial images.
 
-    Raises ValueError for images of a wrong shape, type or range, and where the model returns
-    anything but finite (N, K).
+    Raises ValueError for images of a wrong type or range, or of a shape that the model does not
+    take, and where the model returns anything but finite (N, K).
     """
     check_images(x, low=0.0 if bounded else None, high=1.0 if bounded else None)
     if batch_size < 1:
@@ -144,7 +144,13 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 1000, bounded: bool
 
 def _forward(model: nn.Module, x: Tensor) -> Tensor:
     """model(x), its shape checked batch by batch: torch.cat would hide a batch that is short."""
-    g = model(x)
+    try:
+        g = model(x)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # what torch says of a wrong size does not name the images
+        images = f"images of shape {tuple(x.shape[1:])}, {x.dtype}"
+        raise ValueError(f"the model does not take {images}: {error}") from error
     _check_shape(g, len(x))
     return g
 

@@ -56,6 +56,7 @@ def curvature(model: nn.Module, x: Tensor) -> Curvature:
     if strange := smooth_layers(model):
         raise ValueError(f"{strange[0]} is not piecewise linear: use lanczos")
     model, x = _double(model, x)
+    evaluate.logits(model, x[:1])  # refuses images of a shape that the model does not take
     with eval_mode(model), frozen(model):
         g, j = jacobian(model, x)
     j = j - j.mean(1, keepdim=True)
@@ -90,7 +91,7 @@ def lanczos(model: nn.Module, x: Tensor, y: Tensor, *, top: int) -> Tensor:
     For any twice differentiable network; one image at a time, as the method has it.
     """
     model, x = _double(model, x)
-    evaluate.check_labels(y, examples=len(x), classes=evaluate.logits(model, x[:1]).shape[1])
+    evaluate.check_labels(y, examples=len(x), classes=evaluate.logits(model, x).shape[1])
     if not 1 <= top < x[0].numel():
         raise ValueError(f"top must lie in 1..{x[0].numel() - 1}, got {top}")
     with eval_mode(model), frozen(model):
@@ -105,6 +106,8 @@ def _lanczos_one(model: nn.Module, x: Tensor, y: Tensor, top: int) -> Tensor:
     with torch.enable_grad():
         loss = evaluate.cross_entropy(model(x), y).sum()
         (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
+    if not gradient.isfinite().all():
+        raise ValueError("model gave NaN or infinite derivatives for an image")
 
     def product(v: np.ndarray) -> np.ndarray:
         v_like = torch.from_numpy(np.ascontiguousarray(v, dtype=np.float64)).view_as(x).to(x)
@@ -187,12 +190,19 @@ class CrossSection:
 def cross_section(
     model: nn.Module, x: Tensor, y: Tensor, through: Plane, *, extent: float, resolution: int
 ) -> CrossSection:
-    """Look at `resolution` ** 2 points within `extent` of each image; not clipped to [0, 1]."""
+    """Look at `resolution` ** 2 points within `extent` of each image; not clipped to [0, 1].
+
+    Raises ValueError as `evaluate.logits` does, and for wrong labels or another batch's plane.
+    """
     if resolution < 3 or resolution % 2 == 0:
         raise ValueError(f"resolution must be odd and at least 3, got {resolution}")
     if not extent > 0:
         raise ValueError(f"extent must be above 0, got {extent}")
     x = evaluate.as_float(x, model)
+    classes = evaluate.logits(model, x[:1]).shape[1]
+    evaluate.check_labels(y, examples=len(x), classes=classes)
+    if through.normal.shape != x.shape:
+        raise ValueError(f"a plane of images {tuple(through.normal.shape)} for {tuple(x.shape)}")
     offsets = torch.linspace(-extent, extent, resolution, dtype=x.dtype, device=x.device)
     each = zip(x, y, through.normal, through.tangent, strict=True)
     square = [_look(model, *one, offsets) for one in each]

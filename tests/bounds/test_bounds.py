@@ -208,6 +208,8 @@ def test_images_labels_and_method_are_checked_at_the_door():
         bounds.worst_case_logits(model, x + 1.5 - x.max(), y, **how)
     with pytest.raises(ValueError, match=r"labels must lie in 0..4, got 5"):
         bounds.worst_case_logits(model, x, torch.tensor([0, 5]), **how)
+    with pytest.raises(ValueError, match=r"does not take images of shape \(3, "):
+        bounds.worst_case_logits(model, x.repeat(1, 3, 1, 1), y, **how)
     with pytest.raises(ValueError, match="no method 'exact'; there are interval"):
         bounds.worst_case_logits(model, x, y, eps=0.1, method="exact")
 

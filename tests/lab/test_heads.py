@@ -81,7 +81,7 @@ def test_held_out_images_follow_those_that_are_trained_on(lab, monkeypatch):
 
 
 class _Alone(again.base.Alone):
-    def checkpoint(self, done, weights, history):
+    def checkpoint(self, done, weights, history, *, every=0.0):
         """Nothing is kept."""
 
 

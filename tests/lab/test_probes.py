@@ -2,25 +2,26 @@
 
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
-from specimens import DPSGD, FGSM, IMAGES, PROBES, SGD, load, same
+from specimens import DPSGD, FGSM, IMAGES, MEMBERSHIP, PROBES, SGD, load, same
 
 from privrob import attacks, corruptions, data, evaluate, geometry
 from privrob.attacks import blackbox, boundary
 from privrob.exhibits import Scaled
-from privrob.lab import costs, recompute, run
+from privrob.lab import costs, recompute, run, tasks
 from privrob.lab import spec as specs
 from privrob.lab.headline import headline
-from privrob.lab.run import Lab, fingerprint_of
+from privrob.lab.run import Lab, fingerprint_of, key_of
 from privrob.lab.spec import (
     Stopped,
     seed_for,
 )
 from privrob.lab.store import Store
-from privrob.lab.tasks import probes
+from privrob.lab.tasks import base, probes
 from privrob.lab.tasks.base import trained
 from privrob.lab.tasks.probes import ATTACKS
 
@@ -149,14 +150,39 @@ def test_corruptions_are_seeded_by_the_draw(found, model, batch):
 
 
 def test_how_images_are_cut_into_batches_changes_no_corruption(found, lab, monkeypatch):
-    from privrob.lab.tasks import base
-
     monkeypatch.setattr(base, "BATCH", 5)
     monkeypatch.setattr(probes, "BATCH", 5)
     spec = PROBES["corrupted"]
     upstream = {"train": lab.output(lab.get(SGD))}
     cut = probes.corrupted(spec, upstream, recompute.base.Alone(lab))
     assert same(cut.arrays, found["corrupted"].arrays)
+
+
+@pytest.mark.parametrize("kind", ["fgsm", "membership", *PROBES])
+def test_an_interrupted_walk_goes_on_to_the_same_numbers(tmp_path, lab, monkeypatch, kind):
+    """Section and masking draw from one generator for all batches, corruptions count images."""
+    for module in ("base", "probes", "membership"):  # the last is a function's name, too
+        monkeypatch.setattr(import_module(f"privrob.lab.tasks.{module}"), "BATCH", 4)
+    monkeypatch.setattr(base, "MINUTE", 0.0)
+    monkeypatch.setattr(recompute.base.Alone, "checkpoint", lambda *_, **__: None)
+    spec, heard = {"fgsm": FGSM, "membership": MEMBERSHIP, **PROBES}[kind], []
+
+    def stop(asked, done, total):
+        if asked == spec and done == 8:
+            raise KeyboardInterrupt
+
+    upstream = {name: lab.output(lab.get(one)) for name, one in specs.upstream(spec).items()}
+    unbroken = tasks.TASKS[kind](spec, upstream, recompute.base.Alone(lab)).arrays
+    store = Store(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        Lab(store, on="cpu", listener=stop).get(spec)
+    assert store.restore(key_of(spec))[1]["done"] == 1
+    again = Lab(store, on="cpu", listener=lambda s, done, _: s == spec and heard.append(done))
+    found = again.get(spec).arrays
+    assert found.keys() == unbroken.keys()
+    for name, array in found.items():  # least squares round as the memory happens to lie
+        np.testing.assert_allclose(array, unbroken[name], rtol=1e-5, err_msg=name)
+    assert heard[:2] == [0, 8]  # the first batch was not looked at again
 
 
 # -- a stopped model ----------------------------------------------------------------------------

@@ -110,11 +110,9 @@ def door(
     """Layers and the corners of the ball, after all checks: for evaluation, not for training."""
     layers = chain(model)
     evaluate.check_images(x)
-    device, dtype = evaluate.home(model)
-    lower, upper = ball(
-        evaluate.as_float(x, model).to(device, dtype), eps=eps, clip_input=clip_input
-    )
-    return layers, lower, upper
+    x = evaluate.as_float(x, model).to(*evaluate.home(model))
+    evaluate.logits(model, x[:1])  # refuses images of a shape that the model does not take
+    return layers, *ball(x, eps=eps, clip_input=clip_input)
 
 
 # -- what would not fit -------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def stand_in(name: str) -> bool:
 
 
 def _method(name: str) -> Method:
-    if name not in METHODS:
+    if not isinstance(name, str) or name not in METHODS:
         near = get_close_matches(str(name), CORRUPTIONS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(f"unknown corruption {name!r}; {hint}known: {', '.join(CORRUPTIONS)}")

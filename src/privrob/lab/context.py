@@ -133,9 +133,15 @@ class Context:
         return state["done"], weights, state["history"]
 
     def checkpoint(
-        self, done: int, weights: Mapping[str, Tensor], history: Sequence[float]
+        self,
+        done: int,
+        weights: Mapping[str, Tensor],
+        history: Sequence[float],
+        *,
+        every: float = 0.0,
     ) -> None:
-        if time.monotonic() - self.kept < PAUSE.get(self.device.type, 0.0):
+        pause = max(every, PAUSE.get(self.device.type, 0.0))
+        if time.monotonic() - self.kept < pause:
             return
         self.kept = time.monotonic()
         state = {"done": done, "history": list(history), "seconds": self.seconds}

@@ -1,6 +1,6 @@
 """What every task shares: what it gives, what it may ask for, and the walk over test images."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -39,8 +39,15 @@ class Context(Protocol):
     def restore(self) -> tuple[int, dict[str, Tensor], list[float]] | None:
         """The last checkpoint of this task: epochs done, weights, history."""
 
-    def checkpoint(self, done: int, weights: Mapping[str, Tensor], history: list[float]) -> None:
-        """Keep what is needed to go on after `done` epochs."""
+    def checkpoint(
+        self,
+        done: int,
+        weights: Mapping[str, Tensor],
+        history: list[float],
+        *,
+        every: float = 0.0,
+    ) -> None:
+        """Keep what is needed to go on after `done` epochs, at most once in `every` seconds."""
 
 
 BATCH = 500
@@ -56,15 +63,56 @@ def by_batch(
     upstream: Mapping[str, Output],
     context: Context,
     attack: Callable[[Any, nn.Module, Tensor, Tensor], tuple[Tensor, ...]],
+    draw: torch.Generator | None = None,
 ) -> list[np.ndarray]:
-    """The attack's tensors over all test images, joined along the last axis."""
+    """The attack's tensors over all test images, joined along the last axis.
+
+    `draw` is the generator that the attack draws from, if it has one.
+    """
     model = trained(spec.train, upstream["train"]).to(context.device)
     test = context.split(spec.data, "test")
-    parts = []
-    for n, (x, y) in enumerate(evaluate.batches(model, test.x, test.y, batch_size=BATCH)):
-        parts.append(attack(spec, model, x, y))
-        context.progress(min((n + 1) * BATCH, len(test)), len(test))
-    return [torch.cat(column, -1).cpu().numpy() for column in zip(*parts, strict=True)]
+
+    def one(x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        return {str(i): column for i, column in enumerate(attack(spec, model, x, y))}
+
+    batches = evaluate.batches(model, test.x, test.y, batch_size=BATCH)
+    found = resumed(context, batches, one, total=len(test), draw=draw)
+    return [torch.cat(found[str(i)], -1).numpy() for i in range(len(found))]
+
+
+MINUTE = 60.0  # between the checkpoints of a walk over batches, at least
+_DRAW = "draw"  # the generator's state among what is kept
+
+
+def resumed(
+    context: Context,
+    batches: Iterable[tuple[Any, ...]],
+    one: Callable[..., dict[str, Tensor]],
+    *,
+    total: int,
+    draw: torch.Generator | None = None,
+) -> dict[str, list[Tensor]]:
+    """Name -> what `one` gives of each batch, in order, on the CPU; goes on from a checkpoint.
+
+    The last part of a batch is its labels, and `total` the number of images in all of them; `draw`
+    goes on where it was, too.
+    """
+    done, kept, _ = context.restore() or (0, {}, [])
+    if draw is not None and done:
+        draw.set_state(kept.pop(_DRAW))
+    images = 0
+    for n, batch in enumerate(batches):
+        images += len(batch[-1])
+        if n < done:
+            continue
+        kept |= {f"{n:06}/{name}": tensor.cpu() for name, tensor in one(*batch).items()}
+        context.progress(images, total)
+        state = {} if draw is None else {_DRAW: draw.get_state()}
+        context.checkpoint(n + 1, kept | state, [], every=MINUTE)
+    columns: dict[str, list[Tensor]] = {}
+    for name in sorted(kept):
+        columns.setdefault(name[7:], []).append(kept[name])
+    return columns
 
 
 def trained(spec: Train, result: Output) -> nn.Module:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from privrob import bounds, evaluate
 from privrob.data import Split
 from privrob.lab.spec import Membership
-from privrob.lab.tasks.base import Arrays, Context, Output, trained
+from privrob.lab.tasks.base import Context, Output, resumed, trained
 from privrob.membership import scores
 
 BATCH = 100  # images at once: bounds of large networks take memory
@@ -34,24 +34,20 @@ def membership(spec: Membership, upstream: Mapping[str, Output], context: Contex
     ValueError where an image is verified and wrong, or fooled: then a bound is not one.
     """
     model = trained(spec.train, upstream["train"]).to(context.device)
-    arrays: Arrays = {}
     parts = {part: context.split(spec.data, part) for part in ("train", "test")}
-    total, done = sum(map(len, parts.values())), 0
+
+    def one(part: str, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        return {f"{name}_{part}": score for name, score in _scores(spec, model, x, y).items()}
+
+    total = sum(map(len, parts.values()))
+    found = resumed(context, _batches(model, parts), one, total=total)
+    return Output({name: torch.cat(column).numpy() for name, column in found.items()})
+
+
+def _batches(model: nn.Module, parts: Mapping[str, Split]) -> Iterator[tuple[str, Tensor, Tensor]]:
     for part, split in parts.items():
-        found = []
-        for x, y in _batches(model, split):
-            found.append(_scores(spec, model, x, y))
-            done += len(y)
-            context.progress(done, total)
-        arrays |= {
-            f"{name}_{part}": torch.cat([one[name] for one in found]).cpu().numpy()
-            for name in found[0]
-        }
-    return Output(arrays)
-
-
-def _batches(model: nn.Module, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
-    return evaluate.batches(model, split.x, split.y, batch_size=BATCH)
+        for x, y in evaluate.batches(model, split.x, split.y, batch_size=BATCH):
+            yield part, x, y
 
 
 def _scores(spec: Membership, model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 Every array is per test image, along its last axis.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -25,7 +25,7 @@ from privrob.lab.spec import (
     Steps,
     seed_for,
 )
-from privrob.lab.tasks.base import BATCH, Context, Output, by_batch, right, trained
+from privrob.lab.tasks.base import BATCH, Context, Output, by_batch, resumed, right, trained
 
 Upstream = Mapping[str, Output]
 
@@ -79,7 +79,7 @@ def section(spec: Section, upstream: Upstream, context: Context) -> Output:
     """Arrays, (N,) float32: `bend` of the boundary, a share of the extent, and l2 `distance`."""
     draw = torch.Generator().manual_seed(seed_for("planes", str(spec.draw)))
     look = partial(_section, draw=draw)
-    found = by_batch(spec, upstream, context, look)
+    found = by_batch(spec, upstream, context, look, draw)
     return Output(dict(zip(("bend", "distance"), found, strict=True)))
 
 
@@ -115,7 +115,7 @@ def masking(spec: Masking, upstream: Upstream, context: Context) -> Output:
     other = trained(spec.surrogate, upstream["surrogate"]).to(context.device)
     draw = torch.Generator().manual_seed(seed_for("masking", str(spec.draw)))
     look = partial(_masking, surrogate=other, draw=draw)
-    found = by_batch(spec, upstream, context, look)
+    found = by_batch(spec, upstream, context, look, draw)
     arrays = dict(zip((*ATTACKS, "zero_gradient", "clean"), found, strict=True))
     return Output({"eps": np.array(spec.eps)} | arrays)
 
@@ -205,16 +205,19 @@ def corrupted(spec: Corrupted, upstream: Upstream, context: Context) -> Output:
     """Arrays: `correct` (corruptions, N) bool, in the spec's order; `stand_in` (corruptions,) bool
     where a texture that is not here was replaced by a generated one.
     """
-    look = partial(_corrupted, offsets=count(0, BATCH))
-    (correct,) = by_batch(spec, upstream, context, look)
+    model = trained(spec.train, upstream["train"]).to(context.device)
+    test = context.split(spec.data, "test")
+    batches = evaluate.batches(model, test.x, test.y, batch_size=BATCH)
+    numbered = ((first, *batch) for first, batch in zip(count(0, BATCH), batches, strict=False))
+    look = partial(_corrupted, spec, model)
+    found = resumed(context, numbered, look, total=len(test))
     replaced = np.array([corruptions.stand_in(name) for name in spec.corruptions])
-    return Output({"correct": correct, "stand_in": replaced})
+    return Output({"correct": torch.cat(found["correct"], -1).numpy(), "stand_in": replaced})
 
 
 def _corrupted(
-    spec: Corrupted, model: nn.Module, x: Tensor, y: Tensor, *, offsets: Iterator[int]
-) -> tuple[Tensor, ...]:
-    offset = next(offsets)  # an image's corruption does not depend on how the batches are cut
+    spec: Corrupted, model: nn.Module, first: int, x: Tensor, y: Tensor
+) -> dict[str, Tensor]:
     seed = seed_for("corruptions", str(spec.draw))
-    each = (corruptions.corrupt(x, n, seed=seed, offset=offset) for n in spec.corruptions)
-    return (torch.stack([right(model, one, y) for one in each]),)
+    each = (corruptions.corrupt(x, n, seed=seed, offset=first) for n in spec.corruptions)
+    return {"correct": torch.stack([right(model, one, y) for one in each])}
