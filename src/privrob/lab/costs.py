@@ -67,7 +67,7 @@ def minutes(spec: Spec, *, images: tuple[int, int]) -> float:
         return _seconds(spec, images[0]) / 60
     if isinstance(spec, Membership):
         return sum(images) * _scored(spec) / 60
-    return images[1] * _per_image(spec) * spec.train.model.width / 60
+    return images[1] * _per_image(spec) * _beside_mnist(spec.train.model) / 60
 
 
 def _seconds(spec: Train, images: int) -> float:
@@ -88,8 +88,16 @@ def _seconds(spec: Train, images: int) -> float:
 
 def _update(model: Model) -> float:
     """Seconds an image of an update without a defence; variants of a network cost the same."""
-    name = next(n for n in sorted(_UPDATE, key=len, reverse=True) if model.name.startswith(n))
-    return _UPDATE[name] * model.width**2
+    return _UPDATE[_kin(model)] * model.width**2
+
+
+def _beside_mnist(model: Model) -> float:
+    """What a pass costs beside one through MNIST's network at full width, of which images tell."""
+    return _UPDATE[_kin(model)] / _UPDATE["mnist_cnn"] * model.width
+
+
+def _kin(model: Model) -> str:
+    return next(n for n in sorted(_UPDATE, key=len, reverse=True) if model.name.startswith(n))
 
 
 def _passes(defence: Defence) -> float:

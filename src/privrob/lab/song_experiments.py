@@ -13,7 +13,8 @@ from privrob.lab import song_countermeasures as against
 from privrob.lab import song_large as large
 from privrob.lab.experiment import Experiment, Family, Models
 from privrob.lab.song_digits import digits, shadow
-from privrob.lab.spec import Adversarial, Defended, LeftOut, Membership, Spec, Train
+from privrob.lab.spec import Adversarial, Defended, LeftOut, Masking, Membership, Spec, Train
+from privrob.membership.scores import STEP_SHARE
 
 PAPER = "song2019"
 STEPS = 20  # of the evaluation attack, facts section 5
@@ -67,6 +68,31 @@ def at_other_eps(train: Train, profile: str) -> Asked:
 
 
 OTHER_EPS = (0.25, 0.5, 1.0, 2.0)  # times its own
+
+
+def doubted(train: Train, profile: str) -> Asked:
+    """Whether PGD finds what there is to find: other attacks on the first test images.
+
+    Square Attack's first share is its authors' for large images in l_inf.
+    """
+    quick, own = profile == "quick", song.EPS_OF[train.data.name]
+    make = song.faces if quick else song.yale
+    spec = Masking(
+        train=train,
+        surrogate=make("natural", seed=train.seed),
+        data=replace(train.data, test=30 if quick else 100),
+        eps=tuple(share * own for share in DOUBTED),
+        step_size=STEP_SHARE * own / STEPS,
+        steps=QUICK_ATTACK_STEPS if quick else STEPS,
+        restarts=2,
+        queries=50 if quick else 500,
+        first_share=0.05,
+        draw=0,
+    )
+    return [("", spec)]
+
+
+DOUBTED = (0.5, 1.0, 2.0)  # times its own radius
 
 
 # -- families of models -------------------------------------------------------------------------
@@ -243,6 +269,8 @@ EXPERIMENTS = tuple(
     for name, locus, title, wrap, family in (
         ("yale", _CLAIMED, "Six defences and natural training on the Yale faces", itself, seven),
         ("yale-membership", _CLAIMED, "Who is a member? Scores of the seven models", scored, seven),
+        ("attacks", _NOWHERE, "Does PGD find what there is to find? Seven models, other attacks",
+         doubted, seven),
         ("verifiable", _CLAIMED, "The verifiable defences and what their bounds tell", scored,
          verifiable),
         ("duality-radius", _NOWHERE, "The duality defence trained at the radius of its evaluation",
