@@ -76,14 +76,14 @@ def doubted(train: Train, profile: str) -> Asked:
     Square Attack's first share is its authors' for large images in l_inf.
     """
     quick, own = profile == "quick", song.EPS_OF[train.data.name]
-    make = song.faces if quick else song.yale
+    make, steps = (song.faces, QUICK_ATTACK_STEPS) if quick else (song.yale, STEPS)
     spec = Masking(
         train=train,
         surrogate=make("natural", seed=train.seed),
         data=replace(train.data, test=30 if quick else 100),
         eps=tuple(share * own for share in DOUBTED),
-        step_size=STEP_SHARE * own / STEPS,
-        steps=QUICK_ATTACK_STEPS if quick else STEPS,
+        step_size=STEP_SHARE * own / steps,  # which leads across the largest radius, too
+        steps=steps,
         restarts=2,
         queries=50 if quick else 500,
         first_share=0.05,

@@ -1,0 +1,64 @@
+"""Other attacks beside PGD on song2019's models: shares, counts, and what is said of them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from privrob.exhibits import doubts
+from privrob.exhibits.leaks import Leak
+from privrob.lab import registry, song2019
+from privrob.lab.measures.masking import OTHERS, WHITE_BOX
+
+N = 10
+RADII = [0.5 * song2019.EPS, song2019.EPS, 2 * song2019.EPS]
+
+
+def first(*right):
+    """Masks (3, N): of each radius the first so many images are right."""
+    return np.arange(N) < np.array(right)[:, None]
+
+
+def leak(**attacks):
+    """All attacks leave 8, 6 and 4 images, but for those that are given."""
+    arrays = {name: first(8, 6, 4) for name in (*WHITE_BOX, *OTHERS)} | attacks
+    arrays |= {"eps": np.array(RADII), "clean": np.arange(N) < 9, "zero_gradient": np.arange(N) < 1}
+    train = SimpleNamespace(data=SimpleNamespace(name="yale_faces"))
+    variant = SimpleNamespace(model="pgd", note="", seed=0, train=train)
+    row = SimpleNamespace(variant=variant, result=SimpleNamespace(arrays=arrays))
+    return Leak(row, "recorded", "")
+
+
+def test_shares_are_those_at_the_data_set_s_own_radius():
+    (row,) = doubts.table([leak(square=first(8, 3, 4))])
+    shares = {name.replace("\n", " "): getattr(v, "mean", v) for name, v in row.items()}
+    assert shares["zero gradient"] == pytest.approx(10)
+    assert shares["clean"] == pytest.approx(90)
+    assert shares["PGD"] == pytest.approx(60)
+    assert shares["Square Attack"] == shares["all of them"] == pytest.approx(30)
+    assert row["PGD"].low < 60 < row["PGD"].high
+
+
+@pytest.mark.parametrize(
+    ("attacks", "words"),
+    [
+        ({}, ("zero on 1;", "80 %, 60 %, 40 %", "never more", "never less than PGD", "fools 0.")),
+        ({"pgd": first(8, 6, 7)}, ("80 %, 60 %, 70 %", "which cannot be", "less than PGD at")),
+        ({"pgd_transfer": first(8, 2, 4)}, ("never more", "fools 4.")),
+    ],
+)
+def test_what_is_said_follows_from_the_masks(attacks, words):
+    text = repr(doubts.told([leak(**attacks)]))
+    assert all(word in text for word in ("PGD (recorded, 10 images)", *words)), text
+
+
+def test_without_a_record_it_says_so():
+    assert "No record" in repr(doubts.told([]))
+
+
+@pytest.mark.parametrize("profile", ["paper", "quick"])
+def test_the_walk_can_cross_every_ball(profile):
+    for v in registry.experiment("song2019/attacks").variants(profile, seed=0):
+        assert v.spec.steps * v.spec.step_size >= max(v.spec.eps)
+        assert song2019.EPS_OF[v.train.data.name] in v.spec.eps
+        assert v.spec.surrogate.training.defence == song2019.yale_defences()["natural"].defence
