@@ -17,7 +17,7 @@ from privrob.lab.benchmarks import Contestant, Run
 
 TITLE = "Square Attack"
 GAP = "difference of the shares of images that are fooled"
-GAP_LIMIT = 0.15  # three standard deviations of a share of 100 images
+GAP_LIMIT = 0.15  # of a share of 100 images; the library draws one square for all of them
 ROUNDS = 5
 SETTINGS = {"batch": 100, "queries": 200}
 GROWTH = {"queries": (50, 200)}

@@ -41,6 +41,9 @@ def square(
     each image to x +-eps, one sign a channel, and stays where the margin g_y - max of the others
     falls. The square covers `first_share` of the image at first, then less by the paper's
     schedule. Fooled images leave the batch, which waits for the device once a query.
+
+    As in the paper's algorithms. The authors' code counts proposals from 0 and puts no square on
+    the last row or column, which with some tens of queries fools a little more.
     """
     _check(eps, queries, first_share)
     evaluate.check_images(x)
