@@ -25,6 +25,7 @@ from privrob.lab.spec import (
     Section,
     Sgd,
     Steps,
+    Targeted,
     Train,
 )
 from privrob.lab.tasks import Output
@@ -74,6 +75,7 @@ MEMBERSHIP = Membership(
     steps=3,
     verifier="interval",
 )
+TARGETED = Targeted(train=IBP, data=MEMBERSHIP.data, eps=0.02, steps=3)
 OF = {"train": SGD, "data": IMAGES}
 PROBES = {
     "logits": Logits(**OF),

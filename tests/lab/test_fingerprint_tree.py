@@ -8,7 +8,7 @@ from dataclasses import replace
 import head_specimens as heads
 import pytest
 from packages import forget
-from specimens import DPSGD, FGSM, MEMBERSHIP, PGD, PROBES, SGD, load
+from specimens import DPSGD, FGSM, MEMBERSHIP, PGD, PROBES, SGD, TARGETED, load
 
 from privrob import data
 from privrob.lab import run, sources, tasks
@@ -27,7 +27,7 @@ STOPPED = Stopped(
     holdout=100,
 )
 SPECS = {"train": SGD, "stopped": STOPPED, "fgsm": FGSM, "pgd": PGD} | PROBES
-SPECS |= {"membership": MEMBERSHIP}
+SPECS |= {"membership": MEMBERSHIP, "targeted": TARGETED}
 SPECS |= {"pretrained": heads.PUBLIC, "head": heads.VIEWS, "stoppedhead": heads.STOPPED}
 
 
@@ -127,13 +127,16 @@ CHANGES = {
     "masking": ("attacks/blackbox.py", "0.005", "0.006"),
     "corrupted": ("corruptions/plasma.py", "SIDE = 256", "SIDE = 128"),
     "membership": ("membership/scores.py", "STEP_SHARE = 2.5", "STEP_SHARE = 2.0"),
+    "targeted": ("membership/scores.py", "rank + (y <= rank)", "rank + (y < rank)"),
     "pretrained": ("training/augment.py", "2 * padding + 1", "2 * padding + 2"),
     "head": ("models_cifar.py", "nn.MaxPool2d(3, 2)", "nn.MaxPool2d(2)"),
     "stoppedhead": ("training/frozen.py", ".double().mean()", ".double().sum()"),
 }
 ON_FEATURES = {"pretrained", "head", "stoppedhead"}
 FEW = {"section": {"section"}, "masking": {"masking"}, "corrupted": {"corrupted"}}
-FEW |= {"membership": {"membership"}} | dict.fromkeys(("pretrained", "head"), ON_FEATURES)
+FEW |= {"membership": {"membership", "targeted"}, "targeted": {"targeted"}} | dict.fromkeys(
+    ("pretrained", "head"), ON_FEATURES
+)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
-from specimens import DPSGD, FGSM, IMAGES, MEMBERSHIP, PROBES, SGD, load, same
+from specimens import DPSGD, FGSM, IMAGES, MEMBERSHIP, PROBES, SGD, TARGETED, load, same
 
 from privrob import attacks, corruptions, data, evaluate, geometry
 from privrob.attacks import blackbox, boundary
@@ -158,14 +158,14 @@ def test_how_images_are_cut_into_batches_changes_no_corruption(found, lab, monke
     assert same(cut.arrays, found["corrupted"].arrays)
 
 
-@pytest.mark.parametrize("kind", ["fgsm", "membership", *PROBES])
+@pytest.mark.parametrize("kind", ["fgsm", "membership", "targeted", *PROBES])
 def test_an_interrupted_walk_goes_on_to_the_same_numbers(tmp_path, lab, monkeypatch, kind):
     """Section and masking draw from one generator for all batches, corruptions count images."""
     for module in ("base", "probes", "membership"):  # the last is a function's name, too
         monkeypatch.setattr(import_module(f"privrob.lab.tasks.{module}"), "BATCH", 4)
     monkeypatch.setattr(base, "MINUTE", 0.0)
     monkeypatch.setattr(recompute.base.Alone, "checkpoint", lambda *_, **__: None)
-    spec, heard = {"fgsm": FGSM, "membership": MEMBERSHIP, **PROBES}[kind], []
+    spec, heard = {"fgsm": FGSM, "membership": MEMBERSHIP, "targeted": TARGETED, **PROBES}[kind], []
 
     def stop(asked, done, total):
         if asked == spec and done == 8:

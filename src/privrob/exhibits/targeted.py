@@ -1,48 +1,32 @@
-"""Membership inference by targeted examples: one towards each wrong label, so K - 1 scores a point.
-
-Computed live from the weights, as no record holds so many answers.
-"""
+"""Membership inference by targeted examples, one towards each of the K - 1 wrong labels."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
-import torch
 from numpy.typing import NDArray
 
 from privrob import plot
 from privrob.exhibits.adversary import Rates
-from privrob.exhibits.check import model
 from privrob.exhibits.leak_sweeps import SCORE
 from privrob.exhibits.leaks import AUDIT_SEED, Leak, TableRow
-from privrob.lab.context import Splits
-from privrob.lab.spec import Membership
-from privrob.membership import scores, targeted
+from privrob.membership import targeted
 
-PERMUTATIONS, BATCH = 200, 100
+PERMUTATIONS = 200
 Sides = tuple[NDArray, NDArray]
 
 
-@lru_cache(maxsize=8)
 def targeted_sides(leak: Leak) -> Sides:
-    """Log-odds of the true label at the targeted examples: members (n, K - 1), others (m, K - 1).
+    """Log-odds of the true label at targeted examples: members (n, K - 1), others (m, K - 1)."""
+    inside, outside = leak.sides("log_odds_targeted")
+    return inside.T, outside.T
 
-    Radius and steps are those of the model's record of scores.
+
+def targeted_rows(shown: Sequence[Leak], away: Sequence[Leak]) -> list[TableRow]:
+    """For each model: I_A, the best wrong label, and a small classifier for each class.
+
+    `shown` are of the experiment `song2019/targeted`; I_A is of the one of `away` that is of the
+    same trained model, where there is one.
     """
-    spec = leak.row.variant.spec
-    assert isinstance(spec, Membership)
-    network, splits = model(leak.row), Splits(torch.device("cpu"))
-    found = []
-    for part in ("train", "test"):
-        split = splits.get(spec.data, part)
-        x, y = split.batch(torch.arange(len(split)))
-        g = scores.targeted_logits(network, x, y, eps=spec.eps, steps=spec.steps, batch_size=BATCH)
-        found.append(scores.targeted_scores(g, y, scores.SCORES[SCORE]).numpy())
-    return found[0], found[1]
-
-
-def targeted_rows(shown: Sequence[Leak]) -> list[TableRow]:
-    """For each model: I_A, the best wrong label, and a small classifier for each class."""
-    return [row for leak in shown for row in (_untargeted(leak), _best(leak), _classifiers(leak))]
+    return [row for leak in shown for row in (*_untargeted(leak, away), *_targeted(leak))]
 
 
 def _row(
@@ -57,11 +41,19 @@ def _row(
     }
 
 
-def _untargeted(leak: Leak) -> TableRow:
+def _untargeted(leak: Leak, away: Sequence[Leak]) -> list[TableRow]:
+    mine = [k for k in away if k.row.variant.train == leak.row.variant.train]
+    return [_row(leak, "away from the label", *_audited(k)) for k in mine]
+
+
+def _audited(leak: Leak) -> tuple[float, float, plot.Value]:
     a = leak.audit("adversarial", score=SCORE)
     ends = 100 * a.held_out.accuracy, 100 * a.interval.low, 100 * a.interval.high
-    held = leak.value(*ends)
-    return _row(leak, "away from the label", a.official.accuracy, a.null.high, held)
+    return a.official.accuracy, a.null.high, leak.value(*ends)
+
+
+def _targeted(leak: Leak) -> tuple[TableRow, TableRow]:
+    return _best(leak), _classifiers(leak)
 
 
 def _best(leak: Leak) -> TableRow:

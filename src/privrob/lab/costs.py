@@ -4,6 +4,7 @@ For two free cores that both work for it: one thread takes about twice as long, 
 other work. `study.overruns` has what the records took.
 """
 
+from privrob.data import catalogue
 from privrob.lab.spec import (
     Abstract,
     Adversarial,
@@ -30,6 +31,7 @@ from privrob.lab.spec import (
     Spec,
     Steps,
     StoppedHead,
+    Targeted,
     Trades,
     Train,
     Training,
@@ -65,7 +67,7 @@ def minutes(spec: Spec, *, images: tuple[int, int]) -> float:
     """About how many minutes a spec takes on two CPU cores, for (train, test) images."""
     if isinstance(spec, Train):
         return _seconds(spec, images[0]) / 60
-    if isinstance(spec, Membership):
+    if isinstance(spec, Membership | Targeted):
         return sum(images) * _scored(spec) / 60
     return images[1] * _per_image(spec) * _beside_mnist(spec.train.model) / 60
 
@@ -116,9 +118,10 @@ def _passes(defence: Defence) -> float:
     return 1.0
 
 
-def _scored(spec: Membership) -> float:
+def _scored(spec: Membership | Targeted) -> float:
     """Seconds for the scores of one image, member or not."""
-    return (spec.steps + 2) * _update(spec.train.model)
+    walks = catalogue.known(spec.data.name).classes - 1 if isinstance(spec, Targeted) else 1
+    return walks * (spec.steps + 2) * _update(spec.train.model)
 
 
 def _per_image(spec: Spec) -> float:

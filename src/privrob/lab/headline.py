@@ -71,6 +71,12 @@ def _membership(arrays: Arrays) -> str:
     return f"inference accuracy {told}"
 
 
+def _targeted(arrays: Arrays) -> str:
+    rows = zip(*(arrays[f"log_odds_targeted_{side}"] for side in ("train", "test")), strict=True)
+    best = max(threshold_attack(*row).accuracy for row in rows)
+    return f"inference accuracy {best:.2%} towards the best of the wrong labels"
+
+
 _WORDS: dict[str, Callable[[Arrays], str]] = {
     "train": _clean,
     "stopped": _clean,
@@ -87,4 +93,5 @@ _WORDS: dict[str, Callable[[Arrays], str]] = {
     "masking": _masking,
     "corrupted": _corrupted,
     "membership": _membership,
+    "targeted": _targeted,
 }

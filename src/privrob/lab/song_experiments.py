@@ -13,7 +13,16 @@ from privrob.lab import song_countermeasures as against
 from privrob.lab import song_large as large
 from privrob.lab.experiment import Experiment, Family, Models
 from privrob.lab.song_digits import digits, shadow
-from privrob.lab.spec import Adversarial, Defended, LeftOut, Masking, Membership, Spec, Train
+from privrob.lab.spec import (
+    Adversarial,
+    Defended,
+    LeftOut,
+    Masking,
+    Membership,
+    Spec,
+    Targeted,
+    Train,
+)
 from privrob.membership.scores import STEP_SHARE
 
 PAPER = "song2019"
@@ -68,6 +77,12 @@ def at_other_eps(train: Train, profile: str) -> Asked:
 
 
 OTHER_EPS = (0.25, 0.5, 1.0, 2.0)  # times its own
+
+
+def targeted(train: Train, profile: str) -> Asked:
+    """Scores towards each wrong label, by the attack that its other scores have."""
+    a = membership(train, profile, eps=song.EPS_OF[train.data.name])
+    return [("", Targeted(train=train, data=a.data, eps=a.eps, steps=a.steps))]
 
 
 def doubted(train: Train, profile: str) -> Asked:
@@ -289,6 +304,7 @@ EXPERIMENTS = tuple(
         ("capacity", _NOWHERE, "Leak over the width of the network", scored, over_widths),
         ("size", _NOWHERE, "Leak over the number of training images", scored, over_sizes),
         ("other-eps", _NOWHERE, "An adversary who assumes another radius", at_other_eps, base_two),
+        ("targeted", _NOWHERE, "Scores towards each wrong label", targeted, base_two),
         ("halves", _NOWHERE, "Shadow models on random halves", scored_with_shadows, on_halves),
         ("two-halves", _NOWHERE, "Of these the first two, with no image in common",
          scored_with_shadows, on_two_halves),

@@ -11,7 +11,7 @@ from math import inf, isfinite
 from typing import Any
 
 from privrob import corruptions
-from privrob.lab.checks import known, require
+from privrob.lab.checks import check_eps, known, require
 from privrob.lab.defence_spec import (
     Abstract,
     Adversarial,
@@ -29,6 +29,7 @@ from privrob.lab.defence_spec import (
     constant,
 )  # fmt: skip
 from privrob.lab.head_spec import HalvedTraining, Head, Pretrained, StoppedHead
+from privrob.lab.score_spec import Membership, Targeted
 from privrob.lab.train_spec import (
     READINGS,
     SCALES,
@@ -48,12 +49,10 @@ __all__ = [
     "Defence", "Defended", "Distance", "Distributional", "DpSgd", "Dual", "Early", "Fgsm", "Halved",
     "HalvedTraining", "Head", "Interval", "LeftOut", "Logits", "Masking", "Membership", "Model",
     "Natural", "Pgd", "Pretrained", "Ramp", "Regularised", "Section", "Sgd", "Spec", "Steps",
-    "Stopped", "StoppedHead", "Trades", "Train", "Training",
+    "Stopped", "StoppedHead", "Targeted", "Trades", "Train", "Training",
     "canonical", "constant", "digest", "kind", "known", "label", "plain", "require",
     "seed_for", "spec_digest", "upstream",
 ]  # fmt: skip
-
-VERIFIERS = ("interval", "zonotope", "dual", "crown-interval")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,49 +202,17 @@ class Corrupted:
         require(self.draw >= 0, f"draw must be 0 or more, got {self.draw}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Membership:
-    """What membership inference may know of one model: scores of all images of `data`.
-
-    On the images, under PGD of `steps` steps within `eps`, and with a `verifier` ('' for none) in
-    the worst case of that ball.
-    """
-
-    train: Train
-    data: Data
-    eps: float
-    steps: int
-    verifier: str
-
-    def __post_init__(self) -> None:
-        check_eps((self.eps,))
-        require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
-        known("verifier", self.verifier, ("", *VERIFIERS))
-        t = self.train.training
-        bound = isinstance(t, Defended) and isinstance(t.defence, Dual | Abstract | Interval)
-        require(
-            bound or not self.verifier,
-            f"a verified score needs a model trained with bounds, got {self.verifier!r} of "
-            f"{type(t.defence if isinstance(t, Defended) else t).__name__}",
-        )
-
-
-Probe = Membership | Logits | Distance | Curvature | Section | Steps | Masking | Corrupted
+Probe = (
+    Membership | Targeted | Logits | Distance | Curvature | Section | Steps | Masking | Corrupted
+)
 Spec = Train | Fgsm | Pgd | Probe
 KINDS: dict[str, type] = {
     c.__name__.lower(): c
     for c in (
         Train, Stopped, Fgsm, Pgd, Logits, Distance, Curvature, Section, Steps, Masking, Corrupted,
-        Membership, Pretrained, Head, StoppedHead,
+        Membership, Targeted, Pretrained, Head, StoppedHead,
     )
 }  # fmt: skip
-
-
-def check_eps(eps: tuple[float, ...]) -> None:
-    """Every eps finite and 0 or more, and at least one."""
-    require(len(eps) > 0, "eps must name at least one value")
-    bad = [e for e in eps if not (e >= 0 and isfinite(e))]
-    require(not bad, f"eps must be 0 or more and finite, got {bad}")
 
 
 # -- texts and keys -----------------------------------------------------------------------------

@@ -54,11 +54,18 @@ METHODS: dict[str, Callable[[Result, Lab, int], Outcome]] = {
             "masking",
             "corrupted",
             "membership",
+            "targeted",
         ),
         attacks.probe,
     ),
 }
-IMAGES = {"pgd": 200, "steps": 200, "masking": 500, "membership": 50}  # of the others 1000
+IMAGES = {
+    "pgd": 200,
+    "steps": 200,
+    "masking": 500,
+    "membership": 50,
+    "targeted": 20,
+}  # of the others 1000
 
 
 def recompute(result: Result, lab: Lab, *, images: int | None = None) -> Outcome:

@@ -29,7 +29,7 @@ from privrob.lab.recompute.base import (
     weights_of,
 )
 from privrob.lab.run import Lab, Result, sizes
-from privrob.lab.spec import Data, Fgsm, Halved, LeftOut, Membership, Pgd, Train
+from privrob.lab.spec import Data, Fgsm, Halved, LeftOut, Membership, Pgd, Targeted, Train
 from privrob.lab.tasks.probes import ATTACKS
 
 Masks = dict[str, Array]
@@ -119,8 +119,8 @@ def probe(result: Result, lab: Lab, images: int) -> Outcome:
 
 
 def _sliced(spec: Any, images: int) -> Data:
-    """The first test images; of membership the first of both parts."""
-    if not isinstance(spec, Membership):
+    """The first test images; of scores the first of both parts."""
+    if not isinstance(spec, Membership | Targeted):
         return cut(spec.data, images)
     if isinstance(spec.data, Halved | LeftOut):
         raise Unchecked("a random part has no first images")
@@ -154,5 +154,6 @@ PER_IMAGE = {
     "membership": tuple(
         f"confidence_{kind}_{part}" for kind in ("benign", "adversarial") for part in PARTS
     ),
+    "targeted": tuple(f"log_odds_targeted_{part}" for part in PARTS),
 }
 _MARGINS: dict[str, Callable[..., dict[str, Array]]] = {"fgsm": _fgsm_margins, "pgd": _pgd_margins}

@@ -10,7 +10,7 @@ from typing import Any
 from privrob.lab.tasks.attacks import fgsm, pgd
 from privrob.lab.tasks.base import Arrays, Context, Output
 from privrob.lab.tasks.heads import head, pretrained, stoppedhead
-from privrob.lab.tasks.membership import membership
+from privrob.lab.tasks.membership import membership, targeted
 from privrob.lab.tasks.probes import (
     corrupted,
     curvature,
@@ -28,6 +28,6 @@ TASKS: dict[str, Callable[[Any, Mapping[str, Output], Context], Output]] = {
     task.__name__: task
     for task in (
         train, stopped, fgsm, pgd, logits, distance, curvature, section, steps, masking, corrupted,
-        membership, pretrained, head, stoppedhead,
+        membership, targeted, pretrained, head, stoppedhead,
     )
 }  # fmt: skip

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from privrob import bounds, evaluate
 from privrob.data import Split
-from privrob.lab.spec import Membership
+from privrob.lab.spec import Membership, Targeted
 from privrob.lab.tasks.base import Context, Output, resumed, trained
 from privrob.membership import scores
 
@@ -33,15 +33,40 @@ def membership(spec: Membership, upstream: Mapping[str, Output], context: Contex
     verifier `verified` bool, and `confidence_verified` and `log_odds_verified` of the worst case.
     ValueError where an image is verified and wrong, or fooled: then a bound is not one.
     """
+    found = _of_both(spec, upstream, context, _scores)
+    return Output({name: torch.cat(column).numpy() for name, column in found.items()})
+
+
+def targeted(spec: Targeted, upstream: Mapping[str, Output], context: Context) -> Output:
+    """Arrays of the parts 'train' and 'test', for K labels: `log_odds_targeted_<part>` (K - 1, N)
+    float32, of the true label where PGD led towards each wrong one, in ascending order; and
+    `labels_<part>` (N,) int16.
+    """
+    found = _of_both(spec, upstream, context, _targeted)
+    return Output({name: torch.cat(column, -1).numpy() for name, column in found.items()})
+
+
+def _targeted(spec: Targeted, model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    g = scores.targeted_logits(model, x, y, eps=spec.eps, steps=spec.steps, batch_size=BATCH)
+    odds = scores.targeted_scores(g, y, evaluate.log_odds)
+    return {"labels": y.short(), "log_odds_targeted": odds.T}
+
+
+def _of_both(
+    spec: Membership | Targeted,
+    upstream: Mapping[str, Output],
+    context: Context,
+    look: Callable[..., dict[str, Tensor]],
+) -> dict[str, list[Tensor]]:
+    """`<name>_<part>` -> what `look` gives of each batch of members, then of non-members."""
     model = trained(spec.train, upstream["train"]).to(context.device)
     parts = {part: context.split(spec.data, part) for part in ("train", "test")}
 
     def one(part: str, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        return {f"{name}_{part}": score for name, score in _scores(spec, model, x, y).items()}
+        return {f"{name}_{part}": score for name, score in look(spec, model, x, y).items()}
 
     total = sum(map(len, parts.values()))
-    found = resumed(context, _batches(model, parts), one, total=total)
-    return Output({name: torch.cat(column).numpy() for name, column in found.items()})
+    return resumed(context, _batches(model, parts), one, total=total)
 
 
 def _batches(model: nn.Module, parts: Mapping[str, Split]) -> Iterator[tuple[str, Tensor, Tensor]]:
