@@ -60,6 +60,7 @@ from privrob.exhibits.corruptions import (
     live_stand_ins,
     stand_in_words,
 )
+from privrob.exhibits.curve_doubts import diagnostics
 from privrob.exhibits.figures import (
     accuracy,
     accuracy_curves,
@@ -138,7 +139,6 @@ from privrob.exhibits.tables import (
     beside_one_another,
     beside_published,
     budgets,
-    diagnostics,
     measured,
     pgd_variants,
     settings,
