@@ -72,7 +72,7 @@ def record(name, seeds, *, profile="paper"):
 def test_without_records_there_is_nothing_and_it_is_said(folders):
     assert exhibits.gather("tursynbek2020/fgsm") == []
     said = repr(exhibits.held("tursynbek2020/fgsm"))
-    assert "literal reading: 0 of 6 runs recorded, 0 of the 2 models of seed 0 in the zoo" in said
+    assert "literal reading: 0 of 10 runs recorded, 0 of the 2 models of seed 0 in the zoo" in said
 
 
 def test_a_group_holds_the_seeds_that_have_both_models(folders):
