@@ -280,6 +280,16 @@ def test_a_shape_that_the_model_does_not_take_is_named(tiny):
         evaluate.logits(tiny.model, torch.zeros(2, 1, 16, 16))
 
 
+def test_a_softmax_at_the_end_is_refused(tiny):
+    sure = nn.Sequential(tiny.model, nn.Softmax(1))
+    with pytest.raises(ValueError, match="probabilities, not logits: leave out its softmax"):
+        evaluate.logits(sure, tiny.x)
+    shifted = nn.Sequential(tiny.model, nn.LogSoftmax(1))  # log p are logits like any others
+    assert torch.equal(
+        evaluate.logits(shifted, tiny.x).argmax(1), evaluate.logits(tiny.model, tiny.x).argmax(1)
+    )
+
+
 def test_want_of_memory_is_not_taken_for_a_wrong_shape(tiny):
     def make(x: Tensor) -> Tensor:
         raise torch.OutOfMemoryError("no memory left")

@@ -130,7 +130,7 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 1000, bounded: bool
     `bounded=False` admits floats outside [0, 1], such as unclipped adversarial images.
 
     Raises ValueError for images of a wrong type or range, or of a shape that the model does not
-    take, and where the model returns anything but finite (N, K).
+    take, and where the model returns anything but finite (N, K), or probabilities.
     """
     check_images(x, low=0.0 if bounded else None, high=1.0 if bounded else None)
     if batch_size < 1:
@@ -139,7 +139,14 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 1000, bounded: bool
         parts = [_forward(model, as_float(part, model)) for part in x.split(batch_size)]
     g = torch.cat(parts)
     check_logits(g, examples=len(x))
+    _refuse_probabilities(g)
     return g
+
+
+def _refuse_probabilities(g: Tensor) -> None:
+    """ValueError for the answers of a softmax, through which gradients and margins vanish."""
+    if bool((g >= 0).all()) and bool(((g.sum(1) - 1).abs() < 1e-4).all()):
+        raise ValueError("the model returns probabilities, not logits: leave out its softmax")
 
 
 def _forward(model: nn.Module, x: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ def test_deepfool_on_two_classes_is_one_step_long(norm):
 
 def test_deepfool_counts_wrong_and_unreachable_images():
     model, x = two_classes()
-    stuck = linear(torch.zeros(2, 2), torch.tensor([1.0, 0.0]))
+    stuck = linear(torch.zeros(2, 2), torch.tensor([2.0, 0.0]))
     wrong = boundary.deepfool(model, x, torch.tensor([1]), norm="l2", steps=3, overshoot=0.0)
     never = boundary.deepfool(stuck, x.float(), torch.tensor([0]), norm="l2", steps=3, overshoot=0)
     assert wrong.steps.tolist() == [0]
