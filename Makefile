@@ -79,6 +79,7 @@ test-gpu: setup .venv/oracles ## Run the tests that compare GPU and CPU
 
 records: setup ## Compute what is missing in profile paper (hours on a CPU)
 	$(BIN)/privrob run --profile paper
+	$(BIN)/privrob models --keep
 
 clean: ## Remove what was built; data and stored results stay
 	@test ! -d build || find build -mindepth 1 -maxdepth 1 ! -name data ! -name store -exec rm -rf {} +

@@ -325,7 +325,7 @@ def test_the_page_shows_machine_goals_ratios_memory_and_growth(checkout, goal):
     assert "## A &lt;CPU&gt;, 1 thread, 2026-02-03" in text
     assert "load average before: 3.5 " in text
     assert "<td>me / peer</td><td>0.5</td><td>0.25 [0.20, 0.30]</td><td>met</td><td></td>" in text
-    assert "With a goal, and not measured here: corruptions, whole_set." in text
+    assert "With a goal, and not measured here: threshold, corruptions, whole_set." in text
     assert "not measured</td>" not in text
     assert "<td>me</td><td>10.0</td><td>12.5</td>" in text
     assert "<td>peer</td><td>20.0</td><td>40.0</td><td>0.25 [0.20, 0.30]</td><td>0</td>" in text

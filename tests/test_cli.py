@@ -190,6 +190,13 @@ def test_a_plan_shows_keys_notes_and_states(stubs, monkeypatch):
     assert "nothing in profile quick" in cli("plan", "tursynbek2020/readings")
 
 
+def test_a_plan_names_a_unit_by_its_note_unless_it_serves_several(stubs):
+    text = cli("plan", "tursynbek2020/corruptions", "--profile", "paper")
+    for kind in ("train", "corrupted"):
+        assert f"{kind} DP-SGD on mnist, matched, seed 0 sigma 1.3, C 0.8 missing" in text
+        assert f"{kind} SGD on mnist, matched, seed 0 missing" in text  # it stands beside them all
+
+
 def test_the_paper_profile_writes_records(stubs, folders):
     text = cli("run", "tursynbek2020/base", "--profile", "paper", "--device", "cpu")
     assert NOTE not in text
@@ -235,7 +242,7 @@ def test_show_has_claims_settings_cost_and_states(stubs):
         "train.training.epochs 50",
         "0, 0.01, ... 0.3 (31 values)",
         "0.00426667",
-        "seeds: 0, 1, 2; command: privrob run tursynbek2020/fgsm --profile paper",
+        "seeds: 0, 1, 2, 3, 4; command: privrob run tursynbek2020/fgsm --profile paper",
         "to compute on two cores",
     ):
         assert words in text

@@ -52,6 +52,29 @@ def test_what_is_said_follows_from_the_masks(attacks, words):
     assert all(word in text for word in ("PGD (recorded, 10 images)", *words)), text
 
 
+def scores(verified):
+    """The same model's scores, with so many verified images in front."""
+    found = leak()
+    found.row.result.arrays = {
+        "confidence_verified_train": np.zeros(N),
+        "verified_train": np.arange(N) < verified,
+        "verified_test": np.arange(N) < verified,
+    }
+    return found
+
+
+def test_an_image_that_is_verified_and_fooled_within_its_radius_is_counted():
+    found = leak(square=first(8, 3, 0))
+    found.row.variant.train = the_same = SimpleNamespace(data=SimpleNamespace(name="yale_faces"))
+    proved = scores(verified=5)
+    proved.row.variant.train = the_same
+    assert doubts.contradictions([found], [proved]) == 2  # images 3 and 4, at the own radius
+    assert doubts.contradictions([found], [scores(verified=3)]) == 0
+    other = scores(verified=5)
+    other.row.variant.train = SimpleNamespace(data=SimpleNamespace(name="faces"))
+    assert doubts.contradictions([found], [other]) == 0  # another model's scores
+
+
 def test_without_a_record_it_says_so():
     assert "No record" in repr(doubts.told([]))
 

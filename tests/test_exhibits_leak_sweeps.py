@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import pytest
 
 from leak_specimens import drawn, leak
-from privrob import exhibits
+from privrob import exhibits, zoo
 from privrob.exhibits import leak_sweeps
-from privrob.lab import registry
+from privrob.lab import registry, song_digits
+from privrob.lab.run import key_of
 
 
 def test_a_gap_is_in_points_with_its_interval():
@@ -94,3 +95,13 @@ def test_the_settings_of_quick_are_told_apart():
     lines = exhibits.quick_differences("song2019/budget").text.splitlines()
     assert "setting train.training.updates; paper 20001; quick 400" in lines
     assert not any("weight_decay" in line for line in lines)  # the same in both
+
+
+def test_recorded_models_without_weights_are_named(monkeypatch):
+    made = [leak([1.0], [0.0], model=m, tier="recorded", source="") for m in ("pgd", "abs")]
+    for one in made:
+        one.row.variant.train = song_digits.digits(one.model, seed=0)
+    kept = SimpleNamespace(key=key_of(made[0].row.variant.train))
+    monkeypatch.setattr(zoo, "entries", lambda: [kept])
+    assert "without weights in the zoo: abstract." in repr(exhibits.weightless(made))
+    assert "weights of every model" in repr(exhibits.weightless(made[:1]))

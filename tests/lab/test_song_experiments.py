@@ -106,7 +106,8 @@ def test_another_seed_is_another_one(seed):
 @pytest.mark.parametrize("profile", ["paper", "quick"])
 def test_the_pair_is_the_first_two_of_all_halves(profile):
     every, two = (variants(name, profile) for name in ("halves", "two-halves"))
-    assert [v.spec for v in every if v.train.data.half < 2] == [v.spec for v in two]
+    of_two = [v.spec for v in every if v.train.data.half < 2 and v.model in song2019.HALVED]
+    assert of_two == [v.spec for v in two]
     assert {v.train.data.models for v in every} == {song2019.HALVES}
     for model in song2019.HALVED:
         halves = [v.train.data.half for v in every if v.model == model]

@@ -52,10 +52,10 @@ def plan(pattern: Pattern = "*", profile: Profile = "quick") -> None:
 def _show_plan(variants: "Sequence[Variant]", profile: str) -> None:
     """A table of all units that the variants need, and a line that sums it up."""
     from privrob.lab.costs import describe
-    from privrob.lab.run import Lab, key_of, open_store
+    from privrob.lab.run import Lab, open_store
 
     steps = Lab(open_store(profile), on="cpu").plan([v.spec for v in variants])
-    notes = {key_of(v.spec): v.note for v in variants}
+    notes = _notes(variants)
     lines = table("unit", "", "state", "time", "key", right=["time"])
     for step in steps:
         time = ("about " if step.state == "missing" else "") + duration(step.minutes)
@@ -65,6 +65,17 @@ def _show_plan(variants: "Sequence[Variant]", profile: str) -> None:
     say(_summary(steps, profile))
     if profile == "quick" and steps:
         say(QUICK_NOTE, style="yellow")
+
+
+def _notes(variants: "Sequence[Variant]") -> dict[str, str]:
+    """Key of a unit, or of the model behind it -> its note, where all who need it have the same."""
+    from privrob.lab.run import key_of
+
+    found: dict[str, set[str]] = {}
+    for v in variants:
+        for spec in (v.spec, v.train):
+            found.setdefault(key_of(spec), set()).add(v.note)
+    return {key: next(iter(notes)) if len(notes) == 1 else "" for key, notes in found.items()}
 
 
 def _summary(steps: "Sequence[Step]", profile: str) -> str:

@@ -96,6 +96,7 @@ from privrob.exhibits.leak_sweeps import (
     quick_differences,
     show_leak_sweep,
     told,
+    weightless,
 )
 from privrob.exhibits.leaks import Leak, leak_stamp, leaks, quick_leaks
 from privrob.exhibits.masking import (
@@ -287,5 +288,6 @@ __all__ = [
     "verdict_counts",
     "verdicts",
     "walk_strip",
+    "weightless",
     "words",
 ]

@@ -56,6 +56,21 @@ def _share(leak: Leak, mask: Masks) -> plot.Value:
     return leak.value(*(100 * float(v) for v in (mask.mean(), ends.low, ends.high)))
 
 
+def contradictions(found: Sequence[Leak], scored: Sequence[Leak]) -> int:
+    """How many answers are wrong, at a radius up to the data set's own, to verified images.
+
+    `scored` are scores with a verifier; those of the same trained model are looked at.
+    """
+    wrong = 0
+    for leak in found:
+        for k in scored:
+            if k.row.variant.train == leak.row.variant.train and k.has("verified"):
+                right = after(leak, EVERY)[: own(leak) + 1]
+                verified = k.sides("verified")[1][: right.shape[-1]]
+                wrong += int((verified & ~right).sum())
+    return wrong
+
+
 def told(found: Sequence[Leak]) -> plot.Figure:
     """What speaks for and against PGD on each model, in words."""
     return sentence(" ".join(_told(leak) for leak in found) or "No record is here yet.")

@@ -5,12 +5,13 @@ A row is one setting; its values are audits of `leaks`, of every seed and tier t
 
 from collections.abc import Sequence
 
-from privrob import plot, stats
+from privrob import plot, stats, zoo
 from privrob.exhibits.leaks import INFERENCES, Leak, TableRow, accuracy_cells, leak_stamp
 from privrob.exhibits.notes import sentence
 from privrob.exhibits.tables import words
 from privrob.lab import registry
 from privrob.lab.markup import duration
+from privrob.lab.run import key_of
 from privrob.lab.study import lacking, overruns
 
 SCORE = "log_odds"  # orders points as the confidence does, which rounds to 1 for many of them
@@ -172,6 +173,18 @@ def _missing(name: str) -> TableRow:
         "models lacking": len(trains),
         "state": state,
     }
+
+
+def weightless(found: Sequence[Leak]) -> plot.Figure:
+    """Which recorded models have scores here and no weights in the zoo, in words."""
+    kept = {entry.key for entry in zoo.entries()}
+    full = {leak.name: key_of(leak.row.variant.train) for leak in found if leak.tier == "recorded"}
+    lost = [name for name, key in full.items() if key not in kept]
+    return sentence(
+        f"Recorded, without weights in the zoo: {', '.join(lost)}."
+        if lost
+        else "The zoo has the weights of every model that is recorded above."
+    )
 
 
 def quick_differences(name: str) -> plot.Figure:

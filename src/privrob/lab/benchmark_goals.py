@@ -55,6 +55,7 @@ GOALS = (
     Goal("threshold", "threshold attack", "scikit-learn's curve", 0.6),
     Goal("threshold", "threshold attack", "every score tried", 0.02),
     Goal("bounds", "IBP step", "plain step", 3.7),
+    Goal("defences", "interval step", "plain step", 3.7),
     Goal("defences", "PGD-10 step", "naive PGD-10 step", 0.70),
 )
 
@@ -93,6 +94,7 @@ class Limit:
 
 
 LIMITS = (
+    Limit("threshold", "threshold attack", "s", 0.020, "members", 60_000),
     Limit("corruptions", "31 corruptions", "s", 120, "images", 10_000),
     Limit("whole_set", "distances, streamed", "MiB", 2048),
     Limit("whole_set", "FGSM grid, streamed", "MiB", 2048),

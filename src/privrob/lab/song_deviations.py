@@ -58,6 +58,12 @@ DEVIATIONS = (
         "dense layers as in the TensorFlow code, one rule for all networks",
     ),
     Deviation(
+        "duality: the bound that verifies",
+        "their robust bound, whose ball is not cut to the range of pixels; it is called by nothing",
+        "on faces and larger images hidden units are bounded by intervals, and the ball is cut to "
+        "pixels in [0, 1]",
+    ),
+    Deviation(
         "duality: random projections",
         "Cauchy vectors at each layer",
         "the vectors of all layers carried forward in one stream",

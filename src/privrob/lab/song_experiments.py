@@ -203,22 +203,25 @@ def over_sizes(profile: str, seed: int | None) -> Models:
 
 
 def on_halves(profile: str, seed: int | None) -> Models:
-    """Natural and PGD training, each on random halves of all images; models enough in one seed."""
-    yield from _on_first(song.HALVES, profile, seed)
+    """Every training on random halves of all images, models enough in one seed: natural and PGD
+    training first, and in profile quick alone.
+    """
+    rest = () if profile == "quick" else tuple(n for n in song.NAMES if n not in song.HALVED)
+    yield from _on_first(song.HALVES, (*song.HALVED, *rest), profile, seed)
 
 
 def on_two_halves(profile: str, seed: int | None) -> Models:
-    """Of these the first two, each with the images that the other lacks."""
-    yield from _on_first(PAIR, profile, seed)
+    """The first two of natural and PGD training, each with the images that the other lacks."""
+    yield from _on_first(PAIR, song.HALVED, profile, seed)
 
 
-def _on_first(halves: int, profile: str, seed: int | None) -> Models:
+def _on_first(halves: int, names: Sequence[str], profile: str, seed: int | None) -> Models:
     quick = profile == "quick"
     make = shadow if quick else song.yale
     for s in _seeds(profile, seed):
         if not quick and s != song.LIVE_SEED:
             continue  # at full scale there is one seed, whatever is asked for
-        for name in song.HALVED:
+        for name in names:
             for k in range(halves):
                 yield f"half {k}", name, song.half(make(name, seed=s), k, models=song.HALVES)
 

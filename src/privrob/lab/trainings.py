@@ -93,7 +93,7 @@ EITHER = (*TABLE_2, scaled(SIGMA, CLIP_NORM))  # noise or clipping norm moved
 SIGMAS = tuple(scaled(sigma, CLIP_NORM) for sigma in (0.4, 0.7, 1.0, 1.3, 1.5, 2.0, 3.0))
 CLIP_NORMS = tuple(scaled(SIGMA, c) for c in (0.3, 0.8, 1.0, 1.2, 2.0, 3.0))
 CLIPPING_ALONE = tuple(apart(c, SIGMA) for c in (0.1, 0.3, 0.8, 1.0, 1.2, 3.0, 10.0))
-LARGE_CLIP_NORMS = tuple(scaled(SIGMA, c) for c in (3.0, 5.0, 10.0, 20.0))
+LARGE_CLIP_NORMS = tuple(scaled(SIGMA, c) for c in (3.0, 5.0, 7.0, 10.0, 20.0, 40.0))
 MASKED = tuple(scaled(SIGMA, c) for c in (1.0, 3.0, 10.0))  # is their plateau robustness?
 
 
