@@ -105,3 +105,8 @@ def test_recorded_models_without_weights_are_named(monkeypatch):
     monkeypatch.setattr(zoo, "entries", lambda: [kept])
     assert "without weights in the zoo: abstract." in repr(exhibits.weightless(made))
     assert "weights of every model" in repr(exhibits.weightless(made[:1]))
+
+
+def test_scores_that_a_model_has_not_are_named():
+    with pytest.raises(ValueError, match="PGD has no scores of verified inputs"):
+        leak([1.0, 2.0], [0.0, 1.0]).audit("verified", score="log_odds")

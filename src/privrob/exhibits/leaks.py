@@ -58,7 +58,12 @@ class Leak:
         return f"confidence_{inference}_train" in self.arrays
 
     def audit(self, inference: str, *, score: str) -> threshold.Audit:
-        """The threshold attack with its null band and held-out twin; `score` 'log_odds', say."""
+        """The threshold attack with its null band and held-out twin; `score` 'log_odds', say.
+
+        ValueError for inputs that this model has no scores of, as 'verified' without a bound.
+        """
+        if not self.has(inference):
+            raise ValueError(f"{self.name} has no scores of {inference} inputs")
         return _audit(self, f"{score}_{inference}")
 
     def accuracy(self, kind: str) -> tuple[float, float]:
