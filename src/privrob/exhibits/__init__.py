@@ -21,6 +21,8 @@ from privrob.exhibits import (
     losses,
     nulls,
     outputs,
+    places,
+    rare,
     sensitivity,
     shadows,
     temperatures,
@@ -97,7 +99,7 @@ from privrob.exhibits.leak_sweeps import (
     show_leak_sweep,
     told,
 )
-from privrob.exhibits.leaks import Leak, leak_stamp, leaks, quick_leaks
+from privrob.exhibits.leaks import Leak, at_hand, leak_stamp, leaks, quick_leaks
 from privrob.exhibits.masking import (
     Scaled,
     concluded,
@@ -166,6 +168,7 @@ __all__ = [
     "agreement_table",
     "agreements",
     "answers",
+    "at_hand",
     "attack_settings",
     "attacked",
     "audited",
@@ -240,10 +243,12 @@ __all__ = [
     "paper_training",
     "pgd_variants",
     "pick",
+    "places",
     "printed",
     "quick",
     "quick_differences",
     "quick_leaks",
+    "rare",
     "said",
     "saturation",
     "sensitivity",
