@@ -86,9 +86,10 @@ def test_a_model_at_a_temperature_stands_beside_the_one_without():
     assert warm.row.variant.note == "T = 4"
     assert list(countermeasures.pairs([model, warm])) == [(model, warm)]
     for kind in ("benign", "adversarial"):
-        scaled = temperatures.at_temperature(model, kind, score="log_odds", temperature=4.0)
-        for a, b in zip(warm.sides(f"log_odds_{kind}"), scaled, strict=True):
-            assert np.array_equal(a, b)
+        for score in ("confidence", "log_odds"):
+            scaled = temperatures.at_temperature(model, kind, score=score, temperature=4.0)
+            for a, b in zip(warm.sides(f"{score}_{kind}"), scaled, strict=True):
+                assert np.array_equal(a, b)
         assert warm.accuracy(kind) == model.accuracy(kind)
     assert not np.array_equal(warm.sides("log_odds_benign")[0], model.sides("log_odds_benign")[0])
     (change,) = countermeasures.changes([model, warm])

@@ -46,11 +46,13 @@ class Tempered(Leak):
 
 
 def tempered(leak: Leak, temperature: float) -> Tempered:
-    """The model with log-odds at a temperature, noted 'T = 10'; from logits kept as float16."""
-    own = dict(leak.arrays)
+    """The model with scores at a temperature, noted 'T = 10'; from logits kept as float16."""
+    own = {k: v for k, v in leak.arrays.items() if k.startswith(("labels_", "correct_"))}
     for kind in ATTACKED:
-        sides = at_temperature(leak, kind, score=SCORE, temperature=temperature)
-        own |= dict(zip((f"{SCORE}_{kind}_train", f"{SCORE}_{kind}_test"), sides, strict=True))
+        for score in ("confidence", SCORE):
+            names = (f"{score}_{kind}_train", f"{score}_{kind}_test")
+            sides = at_temperature(leak, kind, score=score, temperature=temperature)
+            own |= dict(zip(names, sides, strict=True))
     note = ", ".join(filter(None, (leak.row.variant.note, f"T = {temperature:g}")))
     row = replace(leak.row, variant=replace(leak.row.variant, note=note))
     return Tempered(row, leak.tier, leak.source, own)
