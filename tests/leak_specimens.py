@@ -9,7 +9,19 @@ from privrob.exhibits.leaks import Leak
 CLASSES = 3
 
 
-def leak(members, others, *, model="pgd", note="", seed=0, tier="executed", source="quick", key=""):
+def leak(
+    members,
+    others,
+    *,
+    model="pgd",
+    note="",
+    seed=0,
+    tier="executed",
+    source="quick",
+    key="",
+    data="digits",
+    scale="reduced",
+):
     """A model with these log-odds on benign and adversarial inputs; right where above 0."""
     arrays = {}
     for side, scores in (("train", members), ("test", others)):
@@ -19,7 +31,7 @@ def leak(members, others, *, model="pgd", note="", seed=0, tier="executed", sour
             arrays[f"log_odds_{kind}_{side}"] = s
             arrays[f"confidence_{kind}_{side}"] = 1 / (1 + np.exp(-s))
             arrays[f"correct_{kind}_{side}"] = s > 0
-    train = SimpleNamespace(scale="reduced", data=SimpleNamespace(name="digits"))
+    train = SimpleNamespace(scale=scale, data=SimpleNamespace(name=data))
     variant = SimpleNamespace(model=model, note=note, seed=seed, train=train)
     manifest = {"created": "2025-01-31T00:00:00+00:00", "device": "a test"}
     key = key or f"{model} {note} {seed} {tier}"

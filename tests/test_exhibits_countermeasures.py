@@ -8,7 +8,9 @@ import pytest
 from leak_specimens import CLASSES, drawn, leak
 from privrob import plot
 from privrob.exhibits import countermeasures, temperatures
-from privrob.lab import song_countermeasures
+from privrob.exhibits.leaks import Leak
+from privrob.lab import registry, song_countermeasures
+from privrob.lab.study import Row
 from privrob.membership import threshold
 
 
@@ -72,6 +74,27 @@ def test_each_temperature_has_a_row_with_its_band():
     share = 100 * temperatures.reordered(model, "benign", temperature=4.0)
     assert told.startswith("Executed (quick), from T = 1 to T = 4. PGD, quick: ")
     assert f"{share:.1f} % of all pairs change their order" in told
+
+
+def test_a_model_at_a_temperature_stands_beside_the_one_without():
+    """Other log-odds, the same answers; a variant of the registry's, which has a name to change."""
+    model, variant = with_logits(3), registry.experiment(countermeasures.NAME).variants("quick")[0]
+    for side in ("train", "test"):
+        model.arrays[f"logits_adversarial_{side}"] = model.arrays[f"logits_benign_{side}"]
+    model = Leak(Row(variant, model.row.result), "executed", "quick")
+    warm = temperatures.tempered(model, 4.0)
+    assert warm.row.variant.note == "T = 4"
+    assert list(countermeasures.pairs([model, warm])) == [(model, warm)]
+    for kind in ("benign", "adversarial"):
+        for score in ("confidence", "log_odds"):
+            scaled = temperatures.at_temperature(model, kind, score=score, temperature=4.0)
+            for a, b in zip(warm.sides(f"{score}_{kind}"), scaled, strict=True):
+                assert np.array_equal(a, b)
+        assert warm.accuracy(kind) == model.accuracy(kind)
+    assert not np.array_equal(warm.sides("log_odds_benign")[0], model.sides("log_odds_benign")[0])
+    (change,) = countermeasures.changes([model, warm])
+    assert change["accuracy"].mean == 0
+    assert change["countermeasure"].endswith(", T = 4")
 
 
 # -- before and after ---------------------------------------------------------------------------

@@ -268,6 +268,11 @@ def test_tables_have_every_attack_and_input(two):
     assert len(order) == 2 * (1 + len(lira.ATTACKS))
     assert order[0]["PGD"].tier == "published"
     assert order[0]["difference"].tier == "derived"
+    chance = order[0]["stored: 95 %\nof chance"]
+    members, others = song2019.SIZES["yale_faces"]
+    assert chance.mean == 100 * threshold.closed_form_null(members, others).high
+    assert chance.tier == "derived"
+    assert not any("stored: 95 %\nof chance" in row for row in areas)
 
 
 def test_accuracies_are_means_over_the_models(two):

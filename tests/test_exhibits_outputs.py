@@ -40,7 +40,8 @@ def leak(model: str, *, shift: float, source: str = "quick", verified: bool = Fa
             arrays[f"confidence_{kind}_{part}"] = arrays[f"log_odds_{kind}_{part}"] = score
         for kind in ("benign", "adversarial"):
             arrays[f"correct_{kind}_{part}"] = np.arange(size) < size / 2
-    train = SimpleNamespace(scale="reduced" if source else "paper")
+    scale = "reduced" if source else "paper"
+    train = SimpleNamespace(scale=scale, data=SimpleNamespace(name="faces"))
     variant = SimpleNamespace(model=model, note="", seed=0, train=train)
     manifest = {"created": "2026-01-01T00:00:00", "device": "made up"}
     result = SimpleNamespace(arrays=arrays, manifest=manifest, key="k" * 16, state="fresh")
@@ -195,6 +196,18 @@ def test_a_ratio_is_over_the_natural_model_of_the_same_scale():
     assert rows[1][BEST].mean == outputs.own_advantages(full)[1][BEST].mean > 1
 
 
+def test_an_advantage_stands_beside_chance_and_its_held_out_twin():
+    one = leak("natural", shift=0.5)
+    (row,) = outputs.own_advantages([one])
+    a = one.audit("benign", score="confidence")
+    assert row["I_B"].mean == pytest.approx(100 * a.advantage)
+    assert row["I_B, 95 %\nof chance"].mean == pytest.approx(200 * (a.null.high - 0.5))
+    held_out = row["I_B,\nheld out"]
+    assert held_out.mean == pytest.approx(100 * a.held_out.advantage)
+    assert held_out.low == pytest.approx(200 * (a.interval.low - 0.5))
+    assert row["I_V,\nheld out"] is None
+
+
 def test_verified_confidences_show_where_a_model_has_them():
     rows = outputs.inferences("yale", [leak("ibp", shift=1.0, verified=True)])
     assert rows[-1]["I_V"].mean > 60
@@ -211,27 +224,6 @@ def test_a_ratio_needs_a_natural_model_that_leaks_beyond_chance():
     assert alone[0][BEST] is None
 
 
-def test_the_figure_has_a_panel_for_the_small_models_only_where_there_are_some():
-    recorded, small = leak("natural", shift=1.0, source=""), leak("pgd", shift=1.0)
-    assert [title for title, *_ in contributions.places({"yale": [recorded]})] == list(RATIOS)
-    *_, (title, points, most) = contributions.places({"yale": [recorded, small]})
-    assert title == "drawn faces (quick)"
-    assert {p[0] for p in points} == {"pgd"}
-    assert most == pytest.approx(50 + 50 * np.sqrt(np.log(20) / (2 * 300 * 120 / 420)))
-    _, (ax,) = plot.panels(1, height=3)
-    drawn = contributions.draw(ax, title, points, most)
-    assert [d["accuracy_percent"] for d in drawn] == [p[2] for p in points]
-    assert "highest for PGD" in contributions.alt(title, points)
-
-
-def test_records_of_full_scale_are_drawn_in_the_panel_of_their_data_set():
-    full, narrow = leak("natural", shift=1.0, source=""), leak("pgd", shift=1.0, source="")
-    narrow.row.variant.train.scale = "reduced"
-    panels = contributions.places({"cifar10": [full, narrow]})
-    ours = {title: {p[0] for p in points if p[3] == "recorded"} for title, points, _ in panels}
-    assert ours == {"Yale Face": set(), "Fashion-MNIST": set(), "CIFAR-10": {"natural"}}
-
-
 # -- ties ---------------------------------------------------------------------------------------
 
 
@@ -242,9 +234,16 @@ def test_ties_are_counted_and_the_verdicts_that_hang_on_them_told():
         scores = one.arrays[f"confidence_benign_{part}"].copy()
         scores[: int(share * len(scores))] = 1
         one.arrays[f"confidence_benign_{part}"] = scores
-    row = ties.rows([one, leak("natural", shift=1.0)])[0]  # of recorded models alone
+    rows = ties.rows([one, leak("natural", shift=1.0)])
+    assert len(rows) == 4  # of recorded models alone
+    row, untied, *_ = rows
+    assert (row["score"], untied["score"]) == ("confidence", "log-odds")
     assert row["members:\nconfidence 1, %"].mean == 98
-    assert row["by confidence, %"].mean < 56 < row["by log-odds, %"].mean
+    assert untied["members:\nconfidence 1, %"] is None
+    assert row["official, %"].mean < 56 < untied["official, %"].mean
+    a = one.audit("benign", score="log_odds")
+    assert untied["95 %\nof chance"].mean == 100 * a.null.high
+    assert untied["held out"].low == 100 * a.interval.low
     told = ties.told([one])
     assert told.startswith("I_B on the PGD model is")
     assert "by log-odds it would be reproduced. Ties make the difference: 98.0 %" in told

@@ -21,6 +21,8 @@ from privrob.exhibits import (
     losses,
     nulls,
     outputs,
+    places,
+    rare,
     sensitivity,
     shadows,
     temperatures,
@@ -98,7 +100,7 @@ from privrob.exhibits.leak_sweeps import (
     told,
     weightless,
 )
-from privrob.exhibits.leaks import Leak, leak_stamp, leaks, quick_leaks
+from privrob.exhibits.leaks import Leak, at_hand, leak_stamp, leaks, quick_leaks
 from privrob.exhibits.masking import (
     Scaled,
     concluded,
@@ -167,6 +169,7 @@ __all__ = [
     "agreement_table",
     "agreements",
     "answers",
+    "at_hand",
     "attack_settings",
     "attacked",
     "audited",
@@ -241,10 +244,12 @@ __all__ = [
     "paper_training",
     "pgd_variants",
     "pick",
+    "places",
     "printed",
     "quick",
     "quick_differences",
     "quick_leaks",
+    "rare",
     "said",
     "saturation",
     "sensitivity",

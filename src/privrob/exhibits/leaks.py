@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from privrob import plot
 from privrob.exhibits.figures import worst
 from privrob.exhibits.groups import MODELS
-from privrob.lab import song2019, study
+from privrob.lab import registry, song2019, study
+from privrob.lab.registry import Variant
+from privrob.lab.run import Lab, graph, open_store
 from privrob.lab.study import Row
 from privrob.membership import threshold
 
@@ -125,6 +127,19 @@ def quick_leaks(computed: Sequence[Row]) -> list[Leak]:
     return [Leak(row, "executed", "quick") for row in small]
 
 
+def at_hand(name: str, *, seed: int, models: Sequence[str] = ()) -> list[Leak]:
+    """The small models of an experiment that the store has, up to date; nothing is computed."""
+    lab = Lab(open_store("quick"), on="cpu")
+    wanted = registry.experiment(name).variants("quick", seed=seed, models=models)
+    found = [(v, lab.lookup(v.spec)) for v in wanted if _fresh(lab, v)]
+    return quick_leaks([Row(v, result) for v, result in found if result])
+
+
+def _fresh(lab: Lab, variant: Variant) -> bool:
+    found = (lab.lookup(spec) for spec in graph([variant.spec]))
+    return all(result is not None and result.state == "fresh" for result in found)
+
+
 # -- what a table shows of them -----------------------------------------------------------------
 
 
@@ -140,15 +155,22 @@ def accuracy_cells(leak: Leak) -> TableRow:
 def inference_cells(leak: Leak, inference: str, *, score: str) -> TableRow:
     """The official accuracy, what chance gives, and the held-out accuracy, in percent."""
     name = INFERENCES[inference]
+    names = (name, f"{name}, 95 %\nof chance", f"{name},\nheld out")
     if not leak.has(inference):
-        return {f"{name}": None, f"{name}, 95 %\nof chance": None, f"{name},\nheld out": None}
+        return dict.fromkeys(names)
+    return dict(zip(names, attack_values(leak, inference, score=score), strict=True))
+
+
+def attack_values(
+    leak: Leak, inference: str, *, score: str
+) -> tuple[plot.Value, plot.Value, plot.Value]:
+    """The official accuracy, what chance gives, and the held-out accuracy; percent."""
     a = leak.audit(inference, score=score)
-    ends = (100 * a.held_out.accuracy, 100 * a.interval.low, 100 * a.interval.high)
-    return {
-        f"{name}": leak.value(100 * a.official.accuracy),
-        f"{name}, 95 %\nof chance": leak.value(100 * a.null.high),
-        f"{name},\nheld out": leak.value(*ends),
-    }
+    return (
+        leak.value(100 * a.official.accuracy),
+        leak.value(100 * a.null.high),
+        leak.value(100 * a.held_out.accuracy, 100 * a.interval.low, 100 * a.interval.high),
+    )
 
 
 def leak_stamp(shown: Sequence[Leak], command: str) -> plot.Stamp:

@@ -36,6 +36,7 @@ _COLUMNS = {
     "adversarial-train": "members,\nadversarial",
     "adversarial-test": "others,\nadversarial",
 }  # as `leaks.accuracy_cells` has them
+DRAWN = {"faces": "drawn faces", "digits": "digits"}  # what small models see
 SCORE = "confidence"  # the score of the official attack
 
 
@@ -132,7 +133,8 @@ def inferences(name: str, leaks: Sequence[Leak] = ()) -> list[TableRow]:
 def _ours(leak: Leak) -> TableRow:
     reduced = "" if full_scale(leak) else "reduced, "
     seed = leak.row.variant.seed
-    words = "quick, drawn faces" if leak.source else f"recorded, {reduced}seed {seed}"
+    small = f"quick, {DRAWN.get(leak.row.variant.train.data.name)}"
+    words = small if leak.source else f"recorded, {reduced}seed {seed}"
     return {"model": song2019.NAMES[leak.model], "evidence": words}
 
 
@@ -168,6 +170,7 @@ def best(row: Mapping[str, float]) -> tuple[str, float]:
 def own_advantages(leaks: Sequence[Leak]) -> list[TableRow]:
     """The same of our models of one data set, each beside the natural one of its scale and seed.
 
+    Beside an advantage stand that of an accuracy which chance gives, and the cross-fitted one.
     No ratio stands where the natural model's own accuracy is one that chance gives: it would be
     noise by noise.
     """
@@ -175,16 +178,20 @@ def own_advantages(leaks: Sequence[Leak]) -> list[TableRow]:
     rows: list[TableRow] = []
     for leak in leaks:
         row = _ours(leak)
-        for inference, word in INFERENCES.items():
-            if leak.has(inference):
-                found = 100 * leak.audit(inference, score=SCORE).advantage
-                row[word] = plot.Value(found, **leak.evidence)
-            else:
-                row[word] = None
+        for inference in INFERENCES:
+            cells = inference_cells(leak, inference, score=SCORE)
+            row |= {name: _as_advantage(leak, cell) for name, cell in cells.items()}
         ratio = _ratio(leak, natural.get(_kind(leak)))
         row["best over\nnatural's"] = None if ratio is None else plot.Value(ratio, **leak.evidence)
         rows.append(row)
     return rows
+
+
+def _as_advantage(leak: Leak, accuracy: object) -> plot.Value | None:
+    if not isinstance(accuracy, plot.Value):
+        return None
+    ends = (accuracy.mean, accuracy.low, accuracy.high)
+    return leak.value(*(2 * (end - 50) for end in ends if end is not None))
 
 
 def _kind(leak: Leak) -> tuple[str, bool, int]:

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from numpy.typing import NDArray
 
 from privrob import plot
 from privrob.exhibits.adversary import Rates
 from privrob.exhibits.leak_sweeps import SCORE
 from privrob.exhibits.leaks import AUDIT_SEED, Leak, TableRow
-from privrob.membership import targeted
+from privrob.membership import targeted, threshold
+from privrob.membership.threshold.heldout import first_half
 
 PERMUTATIONS = 200
 Sides = tuple[NDArray, NDArray]
@@ -60,8 +62,27 @@ def _best(leak: Leak) -> TableRow:
     sides = targeted_sides(leak)
     found = targeted.best_column(*sides, seed=AUDIT_SEED)
     null = targeted.best_column_null(*sides, permutations=PERMUTATIONS, seed=AUDIT_SEED)
-    held = leak.value(100 * found.held_out)
+    held = _held_out(leak, best_rates(*sides))
     return _row(leak, "towards the best label", found.official.accuracy, null.high, held)
+
+
+def best_rates(inside: NDArray, outside: NDArray) -> Rates:
+    """The rates behind `best_column(...).held_out`: label and threshold from the other half."""
+    rng, found = np.random.default_rng(AUDIT_SEED), []
+    sizes = len(inside), len(outside)
+    halves = [first_half(np.zeros(n, np.int64), rng, "a side") for n in sizes]
+    for first in (True, False):
+        fit = [half == first for half in halves]
+        best = targeted.best_column(inside[fit[0]], outside[fit[1]], seed=AUDIT_SEED)
+        held = inside[~fit[0], best.column], outside[~fit[1], best.column]
+        found.append(threshold.apply_threshold(*held, best.official.threshold))
+    tpr, fpr = np.mean([(a.tpr, a.fpr) for a in found], axis=0).tolist()
+    return Rates(tpr, fpr, *sizes)
+
+
+def _held_out(leak: Leak, rates: Rates) -> plot.Value:
+    reached = rates.reached("", leak)
+    return leak.value(reached.value, reached.low, reached.high)
 
 
 def _classifiers(leak: Leak) -> TableRow:
@@ -75,6 +96,5 @@ def _classifiers(leak: Leak) -> TableRow:
         classes=1 + int(max(y_in.max(), y_out.max())),
         seed=AUDIT_SEED,
     )
-    reached = Rates(found.tpr, found.fpr, len(inside), len(outside)).reached("", leak)
-    held = leak.value(reached.value, reached.low, reached.high)
+    held = _held_out(leak, Rates(found.tpr, found.fpr, len(inside), len(outside)))
     return _row(leak, "a classifier a class", None, None, held)

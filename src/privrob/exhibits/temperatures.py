@@ -4,15 +4,18 @@ Used as a module: `from privrob.exhibits import temperatures`.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from privrob import plot, stats
 from privrob.exhibits.countermeasures import NAME, UNTOLD, Change, Sides, contrast, verdict
-from privrob.exhibits.leak_sweeps import PERCENT, SCORE, leak_lead, show_columns
+from privrob.exhibits.leak_sweeps import ATTACKED, PERCENT, SCORE, leak_lead, show_columns
 from privrob.exhibits.leaks import AUDIT_SEED, INFERENCES, PERMUTATIONS, RESAMPLES, Leak
 from privrob.exhibits.losses import described
 from privrob.exhibits.notes import sentence
@@ -28,6 +31,31 @@ def at_temperature(leak: Leak, kind: str, *, score: str, temperature: float) -> 
         y = torch.from_numpy(labels.astype(np.int64))
         sides.append(scores.SCORES[score](warm, y).numpy())
     return sides[0], sides[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Tempered(Leak):
+    """A model that answers at a temperature: other log-odds, and right where it was."""
+
+    own: dict[str, NDArray[Any]]
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """As of any model."""
+        return self.own
+
+
+def tempered(leak: Leak, temperature: float) -> Tempered:
+    """The model with scores at a temperature, noted 'T = 10'; from logits kept as float16."""
+    own = {k: v for k, v in leak.arrays.items() if k.startswith(("labels_", "correct_"))}
+    for kind in ATTACKED:
+        for score in ("confidence", SCORE):
+            names = (f"{score}_{kind}_train", f"{score}_{kind}_test")
+            sides = at_temperature(leak, kind, score=score, temperature=temperature)
+            own |= dict(zip(names, sides, strict=True))
+    note = ", ".join(filter(None, (leak.row.variant.note, f"T = {temperature:g}")))
+    row = replace(leak.row, variant=replace(leak.row.variant, note=note))
+    return Tempered(row, leak.tier, leak.source, own)
 
 
 @lru_cache(maxsize=256)

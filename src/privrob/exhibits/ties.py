@@ -8,9 +8,8 @@ from statistics import fmean
 
 import numpy as np
 
-from privrob import plot
-from privrob.exhibits.leaks import INFERENCES, Leak, TableRow
-from privrob.exhibits.outputs import entries, full_scale
+from privrob.exhibits.leaks import INFERENCES, Leak, TableRow, attack_values
+from privrob.exhibits.outputs import SCORE, entries, full_scale
 from privrob.lab import song2019
 from privrob.lab.claims import Entry
 from privrob.lab.measures import Target
@@ -26,22 +25,28 @@ def certain(leak: Leak, inference: str) -> tuple[float, float]:
 
 
 def rows(leaks: Sequence[Leak]) -> list[TableRow]:
-    """Of each recorded model and inference the share of ties, and the accuracy by both scores."""
-    return [_row(leak, kind) for leak in _recorded(leaks) for kind in INFERENCES if leak.has(kind)]
+    """Of each recorded model and inference the share of ties, then the attack by both scores."""
+    return [
+        _row(leak, kind, score)
+        for leak in _recorded(leaks)
+        for kind in INFERENCES
+        if leak.has(kind)
+        for score in SCORES
+    ]
 
 
-def _row(leak: Leak, kind: str) -> TableRow:
-    inside, outside = (leak.value(share) for share in certain(leak, kind))
-    accuracies = {
-        f"by {name}, %": plot.Value(_accuracy(leak, kind, score), **leak.evidence)
-        for score, name in SCORES.items()
-    }
+def _row(leak: Leak, kind: str, score: str) -> TableRow:
+    tied = [leak.value(share) for share in certain(leak, kind)] if score == SCORE else [None] * 2
+    official, chance, held_out = attack_values(leak, kind, score=score)
     return {
         "model": f"{leak.name}, seed {leak.row.variant.seed}",
         "inference": INFERENCES[kind],
-        "members:\nconfidence 1, %": inside,
-        "others:\nconfidence 1, %": outside,
-        **accuracies,
+        "score": SCORES[score],
+        "members:\nconfidence 1, %": tied[0],
+        "others:\nconfidence 1, %": tied[1],
+        "official, %": official,
+        "95 %\nof chance": chance,
+        "held out": held_out,
     }
 
 
