@@ -119,7 +119,8 @@ def test_a_ratio_of_confidence_alone_is_gone_at_equal_confidence():
     assert left == pytest.approx(0, abs=0.02)  # of about 6.5 decades, what a class's width leaves
     whole = np.diff([np.log10(pair[m]["hessian"][0]).mean() for m in measures.MODELS])[0]
     found = geometry.eigenvalue_beyond_confidence(pair, share=0.5)
-    assert found == pytest.approx(left - whole / 2) and found < -3
+    assert found == pytest.approx(left - whole / 2)
+    assert found < -3
 
 
 def test_a_ratio_of_the_gradients_is_left_at_equal_confidence():

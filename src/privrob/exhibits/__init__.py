@@ -124,7 +124,7 @@ from privrob.exhibits.steps import (
     walk_strip,
 )
 from privrob.exhibits.steps_zoo import live_step_groups, step_agreements
-from privrob.exhibits.sweeps import common, measured_rows, mechanisms, over, said, show_sweep
+from privrob.exhibits.sweeps import along, common, measured_rows, mechanisms, over, said, show_sweep
 from privrob.exhibits.table2 import (
     contradictions,
     gap_summary,
@@ -165,6 +165,7 @@ __all__ = [
     "adjacencies_told",
     "agreement_table",
     "agreements",
+    "along",
     "answers",
     "attack_settings",
     "attacked",

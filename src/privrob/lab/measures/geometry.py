@@ -13,9 +13,9 @@ NORMS = ("l2", "linf")  # the first axis of the features of a distance
 # What an eigenvalue must have of the largest to be told from zero: float64 and ten classes leave
 # about 2e-15 to rounding.
 ROUNDING = 1e-14
-# Images are equally sure whose log-odds lie in one class, a unit wide: there an eigenvalue, which is
-# nearly p (1 - p) times a gradient, can differ by half a decade because of p, on average far less.
-# Below 1 few networks answer, above 40 all are as sure as float32 can tell.
+# Images are equally sure whose log-odds lie in one class, a unit wide: there an eigenvalue, nearly
+# p (1 - p) times a gradient, can differ by half a decade because of p, on average by far less.
+# Below 1 and above 40 few images are left to be told apart.
 EQUALLY_SURE = np.arange(1.0, 41.0)
 
 # -- distance: of the images that a model has right, as in section 3.3 ---------------------------
@@ -149,10 +149,10 @@ def curved_when_sure(record: Arrays) -> NDArray[Any]:
 
 
 def eigenvalue_beyond_confidence(pair: Pair, *, share: float) -> Number:
-    """What equal confidence leaves of the ratio of largest eigenvalues, less `share` of it, decades.
+    """What equal confidence leaves of the ratio of largest eigenvalues, less `share` of the whole.
 
-    Of geometric means, DP-SGD over SGD. At equal confidence SGD's classes of `sure` count as much
-    as DP-SGD's; those that SGD has no image in are left out.
+    In decades, of geometric means, DP-SGD over SGD. At equal confidence SGD's classes of `sure`
+    count as much as DP-SGD's; those that SGD has no image in are left out.
     """
     counts, sums = (
         [mean(pair, model, name) for model in MODELS] for name in ("sure", "curved_when_sure")
