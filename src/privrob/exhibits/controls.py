@@ -190,7 +190,9 @@ def plateau_told(groups: Sequence[Group]) -> plot.Figure:
     if not has or not none:
         return sentence("Too few cells are recorded here to tell what makes a plateau.")
     told = f"Recorded: a plateau is in {_named(has)}; none is in {_named(none)}."
-    told += f" Not counted, for what the table says of it: {_named(out)}." if out else ""
+    lost = [f"{m.note} (diverged)" for m in GRID if m.note in DIVERGES and m not in cells]
+    if gone := [*(m.note for m in out), *lost]:
+        told += f" Not counted, for what the table says of it: {'; '.join(gone)}."
     return sentence(f"{told} {_cause(has, none)} {_rests_on([cells[m] for m in has])}")
 
 
@@ -212,7 +214,8 @@ def _cause(has: Sequence[Mechanism], none: Sequence[Mechanism]) -> str:
         return "So the noise alone does not tell which cells have one."
     return (
         "So it is the noise that makes it, and not the clipping norm: every cell with the large "
-        "noise has one, and none with less, however it is clipped."
+        "noise that trained, and is counted, has one, and none with less, at whichever of these "
+        "norms it is clipped."
     )
 
 
