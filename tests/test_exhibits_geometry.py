@@ -147,6 +147,12 @@ def test_spectra_are_drawn_with_their_floors(folders):
     assert curved.in_words(curves[0]).startswith(said)
     floors = curved.floors(curves)
     assert floors[0].value - floors[1].value == pytest.approx(np.log10(2.0**29))
+    empty = curved.empty_in_words(floors, ranks=9, last=curved.RANKS)
+    assert empty.startswith(
+        f"dotted levels at 10 to the {floors[0].value:.1f} (rounding, float32),"
+    )
+    assert empty.endswith("ranks 10 to 15 are hatched, there rounding alone is left")
+    assert curved.empty_in_words([], ranks=9, last=15).startswith("ranks 10 to 15")
     figure, (ax,) = plot.panels()
     plot.spectrum_panel(ax, curves, floors=floors, last=curved.RANKS, y="eigenvalue")
     assert "rounding" in drawn(figure, groups, plot.curve_rows(curves)).html

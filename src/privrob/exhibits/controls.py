@@ -1,6 +1,6 @@
 """The controls: SGD stopped at the accuracy of DP-SGD, and clipping and noise set apart."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
 from math import inf
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privrob import data, plot, stats
+from privrob.exhibits import attacked
 from privrob.exhibits.figures import accuracy, claim
 from privrob.exhibits.groups import Estimate, Group
 from privrob.exhibits.notes import sentence
@@ -171,6 +172,16 @@ def grid_curves(groups: Sequence[Group]) -> dict[str, list[plot.Curve]]:
             clipping = "no clipping" if m.clip_norm == inf else f"clipping at C = {m.clip_norm:g}"
             panels.setdefault(clipping, []).append(_curve(found[m.note], f"noise {m.noise_std:g}"))
     return panels
+
+
+def grid_alt(panels: Mapping[str, Sequence[plot.Curve]]) -> str:
+    """What the panels of `grid_curves` show, in words: each curve's ends."""
+    eps = max(CURVED)
+    told = (f"{name}: {attacked.ends(curves, eps=eps)}" for name, curves in panels.items())
+    return (
+        f"A panel for each way to clip: accuracy of DP-SGD on clean images and under FGSM at "
+        f"ε = {eps:g}, percent, for each noise. {'. '.join(told)}."
+    )
 
 
 def _curve(group: Group, label: str) -> plot.Curve:
