@@ -165,6 +165,7 @@ def test_few_images_stand_beside_all_and_their_draws_spread(folders):
     assert [(r["statistic"], r["images"]) for r in rows] == [
         ("mean", 100), ("mean", IMAGES), ("median", 100), ("median", IMAGES),
     ]  # fmt: skip
+    assert "100 times that of SGD" in curved.printed_told()
     enough = curved.printed_ratio()
     (row,) = curved.draws_of_few(groups, draws=50, seed=0, enough=enough)
     low, middle, high = (v.mean for k, v in row.items() if k.startswith("ratio"))

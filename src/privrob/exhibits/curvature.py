@@ -136,6 +136,14 @@ def printed_ratio() -> float:
     return printed.target - (printed.tolerance or 0)
 
 
+def printed_told() -> str:
+    """The printed ratio for MNIST as a factor, in a sentence."""
+    times = 10 ** claim("section3.4/eigenvalue-ratio").target
+    return (
+        f"Published: the largest eigenvalue of DP-SGD is {times:g} times that of SGD (Figure 5c)."
+    )
+
+
 def draws_of_few(groups: Sequence[Group], *, draws: int, seed: int, enough: float) -> Table:
     """The ratio of means that `draws` random hundreds of the recorded images give, as factors.
 
