@@ -148,6 +148,7 @@ from privrob.exhibits.tables import (
     words,
 )
 from privrob.exhibits.targeted import targeted_rows
+from privrob.exhibits.unattacked import unattacked_told
 
 __all__ = [
     "MODELS",
@@ -282,6 +283,7 @@ __all__ = [
     "the_quick",
     "thresholds",
     "told",
+    "unattacked_told",
     "unclipped",
     "units",
     "unmeasured",
