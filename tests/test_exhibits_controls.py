@@ -129,7 +129,8 @@ def test_two_panels_are_told_by_their_ends_each_on_its_own_grid():
 
 def test_the_alt_texts_on_answers_have_what_is_drawn():
     gaps = [{"evidence": "quick", "digit": k, "gap": k / 2} for k in (0, 8)]
-    assert answers.gaps_alt(gaps).endswith("points. quick: 0.0 at 0, 4.0 at 8.")
+    twice = [*gaps, *gaps]  # in the panels of both readings
+    assert answers.gaps_alt(twice).endswith("points. quick: 0.0 at 0, 4.0 at 8.")
     of = {"evidence": "recorded, literal"}
     drawn = [
         of | {"model": m, "confidence": 50.2, "right": r} for m, r in (("SGD", 61), ("DP-SGD", 44))

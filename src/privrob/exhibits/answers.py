@@ -91,10 +91,13 @@ def reliability_alt(drawn: Sequence[Row]) -> str:
 
 
 def _by(drawn: Sequence[Row], names: Sequence[str], told: Callable[[Row], str]) -> str:
-    """A sentence for each series of rows, those that share what they have under `names`."""
-    series: dict[str, list[str]] = {}
+    """A sentence for each series of rows, those that share what they have under `names`.
+
+    One that is drawn in several panels is told once.
+    """
+    series: dict[str, dict[str, None]] = {}
     for row in drawn:
-        series.setdefault(", ".join(str(row[n]) for n in names), []).append(told(row))
+        series.setdefault(", ".join(str(row[n]) for n in names), {})[told(row)] = None
     return " ".join(f"{name}: {', '.join(parts)}." for name, parts in series.items())
 
 
