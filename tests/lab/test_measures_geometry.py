@@ -137,19 +137,6 @@ def test_a_smaller_curvature_leaves_no_ratio_to_take_half_of():
     assert geometry.eigenvalue_beyond_confidence(pair, share=0.5) == pytest.approx(-2)
 
 
-def test_equal_confidence_in_a_resample_is_of_its_images_and_empty_classes_are_left_out():
-    rng = np.random.default_rng(0)
-    pair = {
-        m: two_classes(rng.uniform(0, 9, 40), slope=1 + i) for i, m in enumerate(("sgd", "dpsgd"))
-    }
-    found = geometry.eigenvalue_beyond_confidence(measures.resampled(pair), share=0.5)
-    for r, counts in enumerate(measures.base._counts(40)[:20]):
-        drawn = np.repeat(np.arange(40), counts.astype(int))
-        again = {m: {n: a[:, drawn] for n, a in record.items()} for m, record in pair.items()}
-        slow = geometry.eigenvalue_beyond_confidence(again, share=0.5)
-        assert found[r] == pytest.approx(slow, abs=1e-5)
-
-
 def test_an_eigenvalue_that_is_zero_everywhere_has_no_ratio():
     flat = spectra([1.0, 0.0, 0.0])
     with pytest.raises(MeasureError, match="no logarithm"):
