@@ -202,6 +202,13 @@ def test_verdicts_are_the_ledgers(folders):
     assert "steps: arithmetic" in shown.text
 
 
+def test_a_verdict_against_a_corrected_number_shows_it(folders):
+    shown = exhibits.verdicts("tursynbek2020/table2", rows=["gaussian-noise/"], command="x")
+    slip, *others = shown.text.split("claim gaussian")[1:]
+    assert re.search(r"88\.05; judged\s+against derived 94\.54", slip)
+    assert not any("judged" in other for other in others)
+
+
 def test_verdicts_of_some_rows_alone(folders):
     exhibit, asked = "tursynbek2020/section3.6", {"command": "privrob claims"}
     shown = exhibits.verdicts(exhibit, rows=["accuracy/", "uninf"], **asked)

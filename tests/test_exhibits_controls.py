@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from privrob import exhibits
-from privrob.exhibits import controls
+from privrob import exhibits, plot
+from privrob.exhibits import answers, attacked, controls
 from privrob.lab import questions, registry, run
 from record_specimens import manifest
 
@@ -95,15 +95,50 @@ def test_the_noise_makes_the_plateau_where_it_tells_the_cells_apart(records):
     fill(records, cells, histories={"no clipping, noise 0": SUDDEN})
     told = controls.plateau_told(groups()).text
     assert "a plateau is in C 1, noise 13; C 10, noise 13; none is in" in told
-    assert "Not counted, for what the table says of it: no clipping, noise 0." in told
+    left_out = "no clipping, noise 0; no clipping, noise 13 (diverged)."
+    assert f"Not counted, for what the table says of it: {left_out}" in told
     assert "So it is the noise that makes it" in told
+    assert "every cell with the large noise that trained, and is counted, has one" in told
     assert "leaves 70.0 % and 85.0 %" in told
     assert "exactly zero for 25.0 % and 25.0 %" in told
 
 
 def test_a_plateau_without_noise_is_not_put_down_to_noise(records):
     fill(records, QUIET | {"C 1, noise 13": (70, 20), "C 10, noise 13": (85, 85)})
-    assert "the noise alone does not tell" in controls.plateau_told(groups()).text
+    told = controls.plateau_told(groups()).text
+    assert "the noise alone does not tell" in told
+    assert "Not counted, for what the table says of it: no clipping, noise 13 (diverged)." in told
+
+
+def test_the_alt_text_of_the_grid_has_each_curve_of_each_panel(records):
+    fill(records, {"C 1, noise 0": (96, 20), "C 1, noise 13": (70, 65), "C 10, noise 0": (99, 10)})
+    told = controls.grid_alt(controls.grid_curves(groups()))
+    assert "clipping at C = 1: noise 0 96.0 and 20.0; noise 13 70.0 and 65.0. " in told
+    assert told.endswith("clipping at C = 10: noise 0 99.0 and 10.0.")
+
+
+def test_two_panels_are_told_by_their_ends_each_on_its_own_grid():
+    def curve(label, eps, mean):
+        return plot.Curve(eps, mean, mean, mean, label=label, tier="recorded")
+
+    above = [curve("SGD", [0, 0.1, 0.2], [99, 80, 9]), curve("DP-SGD", [0, 0.1], [97, 60])]
+    told = attacked.alt(above, [curve("recorded", [0, 0.05, 0.12], [2, 5, 20])], eps=0.1)
+    assert "at ε = 0.1, percent: SGD 99.0 and 80.0; DP-SGD 97.0 and 60.0." in told
+    assert told.endswith("points: recorded 2.0 and 20.0.")
+
+
+def test_the_alt_texts_on_answers_have_what_is_drawn():
+    gaps = [{"evidence": "quick", "digit": k, "gap": k / 2} for k in (0, 8)]
+    twice = [*gaps, *gaps]  # in the panels of both readings
+    assert answers.gaps_alt(twice).endswith("points. quick: 0.0 at 0, 4.0 at 8.")
+    of = {"evidence": "recorded, literal"}
+    drawn = [
+        of | {"model": m, "confidence": 50.2, "right": r} for m, r in (("SGD", 61), ("DP-SGD", 44))
+    ]
+    told = answers.reliability_alt(drawn)
+    assert told.endswith(
+        "recorded, literal, SGD: 61 right at 50. recorded, literal, DP-SGD: 44 right at 50."
+    )
 
 
 def test_too_few_cells_tell_nothing(records):

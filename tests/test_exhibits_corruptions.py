@@ -51,6 +51,10 @@ def test_the_table_has_published_values_ranks_and_the_mean():
     assert by_name["snow"]["rank,\nrecorded\nmatched"] == 2
     assert by_name["line"]["rank,\nrecorded\nmatched"] == 3  # all others share it
     assert by_name["gaussian noise"]["SGD,\npublished"].mean == 88.05  # as printed
+    corrected = {name: r["SGD,\ncorrected"] for name, r in by_name.items()}
+    assert corrected.pop("gaussian noise").mean == 94.54
+    assert set(corrected.values()) == {None}
+    assert "DP-SGD,\ncorrected" not in fog
     mean = by_name["mean of the 31"]
     assert mean["SGD,\npublished"].mean == 90.72
     assert mean["DP-SGD,\nrecorded\nmatched"].mean == pytest.approx((29 * 80 + 20 + 50) / 31)
@@ -105,6 +109,11 @@ def test_the_print_contradicts_itself_where_the_ledger_says_so(tmp_path, monkeyp
     table2._entries.cache_clear()
     computed = sorted(round(r["computed"].mean, 2) for r in rows)
     assert computed == [6.61, 6.84, 16.0, 74.72, 90.51, 90.72]
+    told = " | ".join(r["how"] for r in rows)
+    assert "88.05 − 81.21 = 6.84, and 13.33 is printed; 81.21 + 13.33 = 94.54" in told
+    assert "98.02 − 91.41 = 6.61, and 6.55 is printed; 91.41 + 6.55 = 97.96" in told
+    assert rows[-1]["how"].startswith("with 81.21 + 13.33 = 94.54 for gaussian noise, 31 rows")
+    assert rows[-1]["how"].endswith("= 90.724")
     # The restored mean, last.
     assert [r["verdict on the print"] == "reproduced" for r in rows] == [False] * 5 + [True]
 

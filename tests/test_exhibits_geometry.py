@@ -147,6 +147,12 @@ def test_spectra_are_drawn_with_their_floors(folders):
     assert curved.in_words(curves[0]).startswith(said)
     floors = curved.floors(curves)
     assert floors[0].value - floors[1].value == pytest.approx(np.log10(2.0**29))
+    empty = curved.empty_in_words(floors, ranks=9, last=curved.RANKS)
+    assert empty.startswith(
+        f"dotted levels at 10 to the {floors[0].value:.1f} (rounding, float32),"
+    )
+    assert empty.endswith("ranks 10 to 15 are hatched, there rounding alone is left")
+    assert curved.empty_in_words([], ranks=9, last=15).startswith("ranks 10 to 15")
     figure, (ax,) = plot.panels()
     plot.spectrum_panel(ax, curves, floors=floors, last=curved.RANKS, y="eigenvalue")
     assert "rounding" in drawn(figure, groups, plot.curve_rows(curves)).html
@@ -159,6 +165,7 @@ def test_few_images_stand_beside_all_and_their_draws_spread(folders):
     assert [(r["statistic"], r["images"]) for r in rows] == [
         ("mean", 100), ("mean", IMAGES), ("median", 100), ("median", IMAGES),
     ]  # fmt: skip
+    assert "100 times that of SGD" in curved.printed_told()
     enough = curved.printed_ratio()
     (row,) = curved.draws_of_few(groups, draws=50, seed=0, enough=enough)
     low, middle, high = (v.mean for k, v in row.items() if k.startswith("ratio"))

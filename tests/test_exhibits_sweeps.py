@@ -134,6 +134,19 @@ def test_a_gap_that_turns_is_told_and_one_that_grows_throughout_is_not(records):
     assert "falls before" not in exhibits.said("noise", panel("noise"), eps=0.12).text
 
 
+def test_neighbours_are_told_with_where_the_next_curve_is_lower(records):
+    levels = {"sigma 1.3, C 3": 10, "sigma 1.3, C 5": 50, "sigma 1.3, C 10": 90}
+    fill(records, "large-clip", levels)
+    told = exhibits.along("large-clip", panel("large-clip"), eps=0.3).text
+    assert told.endswith(
+        "at ε = 0.3: 10.0 % at C 3, 50.0 % at C 5, 90.0 % at C 10. It rises at every step."
+    )
+    fill(records, "large-clip", {"sigma 1.3, C 20": 70})
+    told = exhibits.along("large-clip", panel("large-clip"), eps=0.3).text
+    assert told.endswith("70.0 % at C 20. It falls from C 10 to C 20.")
+    assert "Too few" in exhibits.along("large-clip", [], eps=0.3).text
+
+
 def test_small_models_have_a_budget_of_their_own_tier():
     facts = {"tier": "executed", "source": "quick"}
     train = registry.quick_pair(seed=0)["dpsgd"]

@@ -137,6 +137,7 @@ CASES = {
     "gap_lead": {"corruptions": ["brightness", "fog", "frost"]},
     "smallest_corruption_drop_step": {},
     "fgsm_accuracy_slope": {"eps": 0.1},
+    "fgsm_smallest_step": {"eps": 0.1},
     "fgsm_gap_slope": {"eps": 0.2},
     "fgsm_clip_over_noise": {"eps": 0.1, "sigma": 1.0, "clip_norm": 1.0},
     "fgsm_plateau": {"start": 0.2, "end": 0.3, "most": 1.0, "chance": 10.0},
@@ -154,6 +155,7 @@ CASES = {
     "deepfool_drop": {"norm": "l2"},
     "eigenvalue_ratio": {},
     "eigenvalue_smallest_ratio": {},
+    "eigenvalue_beyond_confidence": {"share": 0.5},
     "eigenvalues_near_zero": {"pixels": 784},
     "eigenvalues_negative": {},
     "mean_section_distance": {"model": "sgd"},
@@ -163,6 +165,7 @@ CASES = {
 }
 SWEPT = {  # the variants that a measure reads beside SGD
     "fgsm_accuracy_slope": ("sigma 1, C 1", "sigma 2, C 1"),
+    "fgsm_smallest_step": ("sigma 1, C 1", "sigma 2, C 1", "sigma 3, C 1"),
     "fgsm_gap_slope": ("C 1, noise 1", "C 3, noise 1", "C 10, noise 1"),
     "fgsm_clip_over_noise": ("sigma 1, C 1", "sigma 2, C 1", "sigma 1, C 2"),
     "fgsm_rise_needs_noise": ("C 1, noise 1", "C 9, noise 9", "C 9, noise 1", "C 1, noise 9"),
@@ -193,7 +196,7 @@ def distance_record(rng: np.random.Generator, *, n: int) -> dict:
 def curvature_record(rng: np.random.Generator, *, n: int) -> dict:
     spectra = 10 ** -np.sort(rng.uniform(0, 6, size=(10, n)), axis=0)
     spectra[-1] = np.where(np.arange(n) % 7 == 0, -0.1 * spectra[0], 0)
-    return {"hessian": spectra}
+    return {"hessian": spectra, "logits": rng.normal(0, 2, size=(10, n))}
 
 
 def section_record(rng: np.random.Generator, *, n: int) -> dict:

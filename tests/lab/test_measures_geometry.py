@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from privrob.lab import measures
 from privrob.lab.measures import MEASURES, MeasureError, geometry
@@ -102,6 +102,39 @@ def test_two_networks_that_do_not_differ_rarely_have_a_smaller_eigenvalue():
         at_first += np.quantile(smallest_of_all(drawn), 0.025) > 0
     allowed = stats.binom.isf(1e-3, tries, 0.05)
     assert claimed <= allowed < at_first
+
+
+def two_classes(log_odds, *, slope=1.0):
+    """A network with two classes, each image a gradient of this length: λ = p (1 - p) slope²."""
+    log_odds = np.asarray(log_odds, float)
+    unsure = special.expit(log_odds) * special.expit(-log_odds)
+    logits = np.stack([log_odds, np.zeros_like(log_odds)])
+    return {"logits": logits, "hessian": np.stack([unsure * slope**2, 0 * unsure])}
+
+
+def test_a_ratio_of_confidence_alone_is_gone_at_equal_confidence():
+    odds = np.linspace(0.1, 45, 4000)
+    pair = {"sgd": two_classes(odds), "dpsgd": two_classes(odds / 3)}
+    left = geometry.eigenvalue_beyond_confidence(pair, share=0)
+    assert left == pytest.approx(0, abs=0.02)  # of about 6.5 decades, what a class's width leaves
+    whole = np.diff([np.log10(pair[m]["hessian"][0]).mean() for m in measures.MODELS])[0]
+    found = geometry.eigenvalue_beyond_confidence(pair, share=0.5)
+    assert found == pytest.approx(left - whole / 2)
+    assert found < -3
+
+
+def test_a_ratio_of_the_gradients_is_left_at_equal_confidence():
+    odds = np.linspace(0.1, 20, 300)
+    pair = {"sgd": two_classes(odds), "dpsgd": two_classes(odds, slope=10)}
+    assert geometry.eigenvalue_beyond_confidence(pair, share=0.5) == pytest.approx(2 - 1)
+    # Twice as many of the sure ones: as they are the two would be less than 2 decades apart.
+    pair["dpsgd"] = two_classes([*odds, *odds[150:]], slope=10)
+    assert geometry.eigenvalue_beyond_confidence(pair, share=0) == pytest.approx(2, abs=0.05)
+
+
+def test_a_smaller_curvature_leaves_no_ratio_to_take_half_of():
+    pair = {"sgd": two_classes([2.0, 3.5]), "dpsgd": two_classes([2.0, 3.5], slope=0.1)}
+    assert geometry.eigenvalue_beyond_confidence(pair, share=0.5) == pytest.approx(-2)
 
 
 def test_an_eigenvalue_that_is_zero_everywhere_has_no_ratio():

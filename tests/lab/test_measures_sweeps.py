@@ -52,6 +52,18 @@ def test_of_two_variants_the_slope_is_the_difference_by_doublings():
     assert measures.fgsm_accuracy_slope(pair, eps=0.3) == pytest.approx(40)
 
 
+def test_the_smallest_step_is_of_neighbours_by_value_and_falls_where_one_falls():
+    rising = {"sigma 1, C 10": [90, 84, 84, 60], "sigma 1, C 5": [93, 40, 9, 8]}
+    found = MEASURES["fgsm_smallest_step"]
+    assert found(swept(**rising), eps=0.3) == pytest.approx(60 - 8)
+    turned = swept(**rising | {"sigma 1, C 20": [90, 84, 84, 57]})  # above the first, all the same
+    assert found(turned, eps=0.3) == pytest.approx(57 - 60)
+    assert measures.fgsm_accuracy_slope(turned, eps=0.3) > 0
+    assert np.all(found(measures.resampled(turned), eps=0.12) <= 44)
+    with pytest.raises(ValueError, match="differ in one setting"):
+        found(swept(**{"sigma 1, C 1": [9] * 4, "sigma 2, C 2": [9] * 4}), eps=0.3)
+
+
 @pytest.mark.parametrize(
     ("notes", "words"),
     [

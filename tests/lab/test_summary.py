@@ -7,7 +7,7 @@ import pytest
 
 from privrob.lab import claims, statements, summary
 from privrob.lab.claims import Assessment, Entry
-from privrob.lab.verdicts import WORDS, Verdict
+from privrob.lab.verdicts import WORDS, Evidence, Verdict
 
 
 def entry(id: str, literal: str, matched: str | None = None) -> Entry:
@@ -63,10 +63,80 @@ def test_a_row_shows_both_readings_and_how_the_reason_fared():
         summary.Question("?", "page", (says,), "because", (check,)), {}
     )
     assert [re.sub("<[^b][^>]*>", "", text) for text in (answer, counted, reason)] == [
-        "literal: open<br>matched: holds",
+        "literal: open<br>matched: holds, for another reason",
         "literal: 1 undecided<br>matched: 1 reproduced",
         "because:<br>matched: does not hold",
     ]
+
+
+def worded(says: Entry, *checks: Entry) -> list[tuple[str, str]]:
+    return [(a.reading, a.word) for a in summary.answers([says], checks)]
+
+
+@pytest.mark.parametrize(
+    ("checks", "word"),
+    [
+        ([], "holds"),
+        (["reproduced"], "holds"),
+        (["undecided"], "holds"),
+        (["not attempted"], "holds"),
+        (["not reproduced", "reproduced"], "holds"),  # the reason holds in part
+        (["not reproduced"], "holds, for another reason"),
+        (["not reproduced", "undecided"], "holds, for another reason"),
+    ],
+)
+def test_what_holds_while_its_reason_does_not_says_so(checks, word):
+    checked = [entry(f"c{i}", found) for i, found in enumerate(checks)]
+    assert worded(entry("a", "reproduced"), *checked) == [("", word)]
+    assert worded(entry("a", "not reproduced"), *checked) == [("", "does not hold")]
+    assert worded(entry("a", "undecided"), *checked) == [("", "open")]
+
+
+def test_a_reason_that_fails_in_one_reading_tells_them_apart():
+    check = entry("b", "reproduced", "not reproduced")
+    found = worded(entry("a", "reproduced", "reproduced"), check)
+    assert found == [("literal", "holds"), ("matched", "holds, for another reason")]
+
+
+def seeded(id: str, n: int, basis: str) -> Entry:
+    found = Evidence(reading="literal", value=1, low=0, high=2, basis=basis, seeds=tuple(range(n)))
+    said = Assessment("literal", Verdict("reproduced"), found)
+    return Entry(SimpleNamespace(id=f"tursynbek2020/{id}"), (said,))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([(1, "examples")], "n = 1, over images"),
+        ([(3, "seeds"), (3, "seeds")], "n = 3"),
+        ([(1, "examples"), (5, "seeds")], "n = 1 to 5"),
+        ([(0, "arithmetic")], ""),
+        ([], ""),
+    ],
+)
+def test_an_answer_says_how_many_seeds_it_rests_on(given, said):
+    entries = [seeded(f"a{i}", *one) for i, one in enumerate(given)] or [entry("a", "reproduced")]
+    assert {a.seeds for a in summary.answers(entries)} == {said}
+    row = summary._row(summary.Question("?", "page", tuple(entries)), {})
+    assert re.sub("<[^>]*>", "", row[1]) == f"holds {said}".strip()
+
+
+def test_every_printed_number_of_the_two_tables_and_of_section_3_3_is_counted(ledger):
+    exhibits = ("table1", "table2", "section3.3", "clean")
+    wanted = {
+        e.claim.id
+        for e in ledger
+        if e.claim.paper == "tursynbek2020"
+        and (e.claim.kind, e.claim.exhibit) in {("value", x) for x in exhibits}
+    }
+    asked = summary.questions("tursynbek2020", ledger)
+    counted = {
+        e.claim.id
+        for q in asked
+        for e in q.says
+        if "printed" in q.question or "clean" in q.question
+    }
+    assert wanted <= counted
 
 
 def test_a_pattern_without_a_claim_is_an_error():
@@ -102,6 +172,7 @@ def test_every_claim_of_song2019_on_our_yale_models_answers_a_question(ledger):
 def test_a_page_without_reasons_has_no_column_for_them(ledger):
     text = summary.summary_page("song2019", ledger, {})
     assert "reason" not in text
+    assert not any(word in text for word in summary.WITH_REASONS)
     assert "its reason, checked" in summary.summary_page("tursynbek2020", ledger, {})
 
 

@@ -127,7 +127,7 @@ from privrob.exhibits.steps import (
     walk_strip,
 )
 from privrob.exhibits.steps_zoo import live_step_groups, step_agreements
-from privrob.exhibits.sweeps import common, measured_rows, mechanisms, over, said, show_sweep
+from privrob.exhibits.sweeps import along, common, measured_rows, mechanisms, over, said, show_sweep
 from privrob.exhibits.table2 import (
     contradictions,
     gap_summary,
@@ -151,6 +151,7 @@ from privrob.exhibits.tables import (
     words,
 )
 from privrob.exhibits.targeted import targeted_rows
+from privrob.exhibits.unattacked import unattacked_told
 
 __all__ = [
     "MODELS",
@@ -168,6 +169,7 @@ __all__ = [
     "adjacencies_told",
     "agreement_table",
     "agreements",
+    "along",
     "answers",
     "at_hand",
     "attack_settings",
@@ -287,6 +289,7 @@ __all__ = [
     "the_quick",
     "thresholds",
     "told",
+    "unattacked_told",
     "unclipped",
     "units",
     "unmeasured",

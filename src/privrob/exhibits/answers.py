@@ -1,6 +1,6 @@
 """Answers to clean images: who pays for privacy, class by class, and how sure the networks are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -68,6 +68,37 @@ def class_gaps(ax: Any, groups: Sequence[Group]) -> list[Row]:
         ax.margins(y=0.2)  # room for the legend
         ax.legend(frameon=False, loc="upper left", ncol=2)
     return rows
+
+
+def gaps_alt(drawn: Sequence[Row]) -> str:
+    """What `class_gaps` drew, in words: each group's gap by digit, points."""
+    return "The gap between SGD and DP-SGD on clean images of each digit, points. " + _by(
+        drawn, ["evidence"], lambda row: f"{row['gap']:.1f} at {row['digit']}"
+    )
+
+
+def reliability_alt(drawn: Sequence[Row]) -> str:
+    """What `reliability_curves` drew, in words; each row says of which evidence."""
+    return (
+        "Percent of answers that are right over their confidence, with the diagonal of a "
+        "calibrated network. "
+        + _by(
+            drawn,
+            ["evidence", "model"],
+            lambda row: f"{row['right']:.0f} right at {row['confidence']:.0f}",
+        )
+    )
+
+
+def _by(drawn: Sequence[Row], names: Sequence[str], told: Callable[[Row], str]) -> str:
+    """A sentence for each series of rows, those that share what they have under `names`.
+
+    One that is drawn in several panels is told once.
+    """
+    series: dict[str, dict[str, None]] = {}
+    for row in drawn:
+        series.setdefault(", ".join(str(row[n]) for n in names), {})[told(row)] = None
+    return " ".join(f"{name}: {', '.join(parts)}." for name, parts in series.items())
 
 
 def reliability_curves(ax: Any, group: Group) -> list[Row]:

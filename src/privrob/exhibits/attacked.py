@@ -111,12 +111,17 @@ def _kept_after_pgd(pair: Pair, *, model: str, eps: float) -> float:
 
 def alt(curves: Sequence[plot.Curve], gaps: Sequence[plot.Curve], *, eps: float) -> str:
     """Two panels over the radius in words: where the curves begin, and what they are at `eps`."""
-    i = int(np.argmin(np.abs(np.array(curves[0].eps) - eps)))
-    above, below = (
-        "; ".join(f"{c.label} {c.mean[0]:.1f} and {c.mean[i]:.1f}" for c in some)
-        for some in (curves, gaps)
-    )
     return (
         f"Two panels over the radius of the perturbation. Above, the accuracies on clean images "
-        f"and at ε = {eps:.4f}, percent: {above}. Below, the gap between the two, points: {below}."
+        f"and at ε = {eps:.3g}, percent: {ends(curves, eps=eps)}. Below, the gap between the two, "
+        f"points: {ends(gaps, eps=eps)}."
     )
+
+
+def ends(curves: Sequence[plot.Curve], *, eps: float) -> str:
+    """Where each curve begins, and what it is at the radius of its own that is nearest `eps`."""
+    return "; ".join(f"{c.label} {c.mean[0]:.1f} and {_near(c, eps):.1f}" for c in curves)
+
+
+def _near(curve: plot.Curve, eps: float) -> float:
+    return curve.mean[int(np.argmin(np.abs(np.array(curve.eps) - eps)))]

@@ -1,6 +1,6 @@
 """The controls: SGD stopped at the accuracy of DP-SGD, and clipping and noise set apart."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
 from math import inf
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privrob import data, plot, stats
+from privrob.exhibits import attacked
 from privrob.exhibits.figures import accuracy, claim
 from privrob.exhibits.groups import Estimate, Group
 from privrob.exhibits.notes import sentence
@@ -173,6 +174,16 @@ def grid_curves(groups: Sequence[Group]) -> dict[str, list[plot.Curve]]:
     return panels
 
 
+def grid_alt(panels: Mapping[str, Sequence[plot.Curve]]) -> str:
+    """What the panels of `grid_curves` show, in words: each curve's ends."""
+    eps = max(CURVED)
+    told = (f"{name}: {attacked.ends(curves, eps=eps)}" for name, curves in panels.items())
+    return (
+        f"A panel for each way to clip: accuracy of DP-SGD on clean images and under FGSM at "
+        f"ε = {eps:g}, percent, for each noise. {'. '.join(told)}."
+    )
+
+
 def _curve(group: Group, label: str) -> plot.Curve:
     e = _estimate(group, _accuracy)
     eps = group.rows[0].result.arrays["eps"].tolist()
@@ -190,7 +201,9 @@ def plateau_told(groups: Sequence[Group]) -> plot.Figure:
     if not has or not none:
         return sentence("Too few cells are recorded here to tell what makes a plateau.")
     told = f"Recorded: a plateau is in {_named(has)}; none is in {_named(none)}."
-    told += f" Not counted, for what the table says of it: {_named(out)}." if out else ""
+    lost = [f"{m.note} (diverged)" for m in GRID if m.note in DIVERGES and m not in cells]
+    if gone := [*(m.note for m in out), *lost]:
+        told += f" Not counted, for what the table says of it: {'; '.join(gone)}."
     return sentence(f"{told} {_cause(has, none)} {_rests_on([cells[m] for m in has])}")
 
 
@@ -212,7 +225,8 @@ def _cause(has: Sequence[Mechanism], none: Sequence[Mechanism]) -> str:
         return "So the noise alone does not tell which cells have one."
     return (
         "So it is the noise that makes it, and not the clipping norm: every cell with the large "
-        "noise has one, and none with less, however it is clipped."
+        "noise that trained, and is counted, has one, and none with less, at whichever of these "
+        "norms it is clipped."
     )
 
 

@@ -52,6 +52,13 @@ def in_words(curve: plot.Curve) -> str:
     return f"{curve.label}, from {first} at rank 1 to {last} at rank {len(curve.mean)}"
 
 
+def empty_in_words(levels: Sequence[plot.Reference], *, ranks: int, last: int) -> str:
+    """The rest of a panel for an alt text: what rounding leaves, and the ranks without a curve."""
+    drawn = ", ".join(f"10 to the {level.value:.1f} ({level.text})" for level in levels)
+    dotted = f"dotted levels at {drawn}; " if drawn else ""
+    return f"{dotted}ranks {ranks + 1} to {last} are hatched, there rounding alone is left"
+
+
 def floors(curves: Sequence[plot.Curve]) -> list[plot.Reference]:
     """What rounding leaves of a zero: the precision's epsilon times the largest eigenvalue."""
     largest, word = max(curve.mean[0] for curve in curves), curves[0].tier
@@ -127,6 +134,14 @@ def printed_ratio() -> float:
     """What is enough to reach the ratio printed for MNIST, its tolerance below it, decades."""
     printed = claim("section3.4/eigenvalue-ratio")
     return printed.target - (printed.tolerance or 0)
+
+
+def printed_told() -> str:
+    """The printed ratio for MNIST as a factor, in a sentence."""
+    times = 10 ** claim("section3.4/eigenvalue-ratio").target
+    return (
+        f"Published: the largest eigenvalue of DP-SGD is {times:g} times that of SGD (Figure 5c)."
+    )
 
 
 def draws_of_few(groups: Sequence[Group], *, draws: int, seed: int, enough: float) -> Table:

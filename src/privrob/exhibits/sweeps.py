@@ -5,6 +5,7 @@ A panel is an experiment, its groups one for each mechanism; nothing is drawn fo
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import inf
 from typing import Any
 
@@ -167,6 +168,17 @@ def said(name: str, groups: Sequence[Group], *, eps: float) -> plot.Figure:
     spent = _spent([_budget(wanted[g.note].train) for g in groups])
     turn = _turn(name, groups, eps)
     return sentence(f"{_over_groups(groups)}: {'; '.join([*told, plain])}. {turn}{spent}{left}")
+
+
+def along(name: str, groups: Sequence[Group], *, eps: float) -> plot.Figure:
+    """A sentence on all of a panel's curves at one radius, and where the next one is lower."""
+    if len(groups) < 2:
+        return sentence("Too few curves of this panel are recorded here to compare neighbours.")
+    hit = {label(name, g.note): float(_at(g, "dpsgd", [eps])[0]) for g in groups}
+    told = ", ".join(f"{value:.1f} % at {swept}" for swept, value in hit.items())
+    falls = [f"from {a} to {b}" for a, b in pairwise(hit) if hit[b] < hit[a]]
+    found = f"It falls {' and '.join(falls)}" if falls else "It rises at every step"
+    return sentence(f"{_over_groups(groups)}, at ε = {eps:g}: {told}. {found}.")
 
 
 def _turn(name: str, groups: Sequence[Group], eps: float) -> str:

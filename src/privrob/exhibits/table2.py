@@ -24,6 +24,7 @@ from privrob.lab import claims
 from privrob.lab.claims import Entry
 from privrob.lab.measures import Pair, base
 from privrob.lab.measures import corruptions as measures
+from privrob.lab.statements import Claim
 from privrob.lab.trainings import TABLE_2
 from privrob.lab.verdicts import WORDS
 
@@ -68,12 +69,15 @@ def ranks(values: Sequence[float]) -> list[int]:
 def table2_base(groups: Sequence[Group]) -> list[TableRow]:
     """A row for each corruption: printed and found accuracies and gaps of SGD and DP-SGD.
 
-    And the rank of its gap, 1 for the corruption that costs DP-SGD most beside SGD.
+    Beside a printed number that is taken for a slip stands what it is corrected to. And the rank
+    of its gap, 1 for the corruption that costs DP-SGD most beside SGD.
     """
     chosen = base_groups(groups)
     columns: dict[str, Sequence[object]] = {"corruption": _names(chosen)}
     for part, words in {**MODELS, "difference": "SGD minus\nDP-SGD"}.items():
         columns[f"{words},\npublished"] = [published_value(r, part) for r in _ROWS]
+        if any(corrected := [_corrected(table2_claim(r, part)) for r in _ROWS]):
+            columns[f"{words},\ncorrected"] = corrected
         for g in chosen:
             measure = _gaps if part == "difference" else _of(part)
             columns[f"{words},\n{heading(g)}"] = _column(g, measure)
@@ -85,6 +89,11 @@ def table2_base(groups: Sequence[Group]) -> list[TableRow]:
 
 
 _ROWS = (*CORRUPTIONS, "average")
+
+
+def _corrected(c: Claim) -> plot.Value | None:
+    """What a verdict is given against where the printed number is taken for a slip."""
+    return None if c.corrected is None else plot.Value(c.corrected, tier="derived", digits=2)
 
 
 def _of(model: str) -> Any:
@@ -227,10 +236,30 @@ def contradictions() -> list[TableRow]:
                     "printed claim": e.claim.statement,
                     "printed": plot.Value(float(e.claim.published), tier="published", digits=2),
                     "computed": plot.Value(found.value, tier="derived", digits=3),
+                    "how": _how(e.claim, found.value),
                     "verdict on the print": str(e.headline.verdict),
                 }
             )
     return rows
+
+
+def _how(c: Claim, found: float) -> str:
+    """The arithmetic of a derived claim written out, on the numbers that are printed."""
+    if c.measure == "difference":
+        above, below = (_printed_as(c.arguments[part]) for part in ("minuend", "subtrahend"))
+        printed = float(c.published)
+        told = f"{above:.2f} − {below:.2f} = {found:.2f}, and {printed:.2f} is printed"
+        return f"{told}; {below:.2f} + {printed:.2f} = {below + printed:.2f}"
+    n = len(CORRUPTIONS)
+    told = f"{n} rows add up to {n * found:.2f}, and {n * found:.2f} / {n} = {found:.3f}"
+    if row := c.arguments.get("restored"):
+        a, b = (_printed_as(f"{EXHIBIT}/{row}/{column}") for column in c.arguments["addends"])
+        return f"with {a:.2f} + {b:.2f} = {a + b:.2f} for {row.replace('-', ' ')}, {told}"
+    return told
+
+
+def _printed_as(id: str) -> float:
+    return float(claim(id.removeprefix("tursynbek2020/")).published)
 
 
 def _restores(e: Entry) -> bool:

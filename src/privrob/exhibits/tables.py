@@ -154,8 +154,10 @@ def verdicts(
     entries = [e for e in entries if e.claim.id.split("/", 2)[2].startswith(tuple(rows) or "")]
     used = [a.evidence for e in entries for a in e.assessments if a.evidence]
     tiers = [t for t in ("recorded", "derived") for e in entries if _given(e) and e.tier == t]
+    tiers += ["derived" for e in entries if e.claim.corrected is not None]
     table: list[Row] = [
         {"claim": short(e.claim), "published": _printed(e.claim)}
+        | _corrected(e.claim)
         | (_assessed("literal reading", e.headline, e) if not e.only_matched else {})
         | (_assessed("matched reading", e.matched, e) if e.matched else {})
         for e in entries
@@ -173,6 +175,14 @@ def verdicts(
         command=command,
     )
     return plot.table(table, caption=caption, stamp=evidence)
+
+
+def _corrected(c: Claim) -> Row:
+    """What stands in for a printed number that is taken for a slip."""
+    if c.corrected is None:
+        return {}
+    value = plot.Value(c.corrected, tier="derived", digits=digits_of(c.unit, c.corrected))
+    return {"judged\nagainst": value}
 
 
 def _given(entry: claims.Entry) -> bool:

@@ -1,12 +1,12 @@
 """A paper in a minute: the answers to its questions, by rule from the verdicts on its claims.
 
 `claims/summary/<paper>.yml` has the questions, the claims that answer each the paper's way, and the
-checks that tell whether they hold for one reason or for another. Where the readings' verdicts
-differ there is an answer in each, the headline's first.
+checks that tell whether they hold for one reason or for another: an answer that holds whose checks
+all fail says so. Where the readings differ there is an answer in each, the headline's first.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from html import escape
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from privrob import paths
-from privrob.lab.claims import Entry
+from privrob.lab.claims import Assessment, Entry
 from privrob.lab.markup import Cell, chip, page, table
 from privrob.lab.registry import READINGS
 from privrob.lab.spec import known, require
@@ -22,6 +22,7 @@ from privrob.lab.verdicts import Verdict, counts
 
 HOLDS, IN_PART, NOT = "holds", "holds in part", "does not hold"
 OPEN, NO_RUNS = "open", "not attempted"
+ELSEWISE = {word: f"{word}, for another reason" for word in (HOLDS, IN_PART)}
 ANSWERS = {
     HOLDS: "every claim is reproduced, or reproduced in direction",
     IN_PART: "some claims are reproduced and some are not",
@@ -29,20 +30,50 @@ ANSWERS = {
     OPEN: "no claim fails, but at least one is undecided or not attempted",
     NO_RUNS: "no claim has the runs that it needs",
 }
+WITH_REASONS = {
+    ELSEWISE[HOLDS]: "as said, but no check of the paper's reason is reproduced",
+    ELSEWISE[IN_PART]: "the same, where some claims are not reproduced",
+}
 _GOOD = ("reproduced", "reproduced in direction")
 _FIELDS = ("question", "page", "says", "because")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One of ANSWERS, from the verdicts of one reading; '' is of both, where they are the same."""
+    """What was found in one reading, and what the checks of a reason found there.
+
+    '' is a reading that stands for both, where they are the same.
+    """
 
     reading: str
-    verdicts: tuple[Verdict, ...]
+    found: tuple[Assessment, ...]
+    checks: tuple[Assessment, ...] = ()
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        return tuple(a.verdict for a in self.found)
 
     @property
     def word(self) -> str:
-        return answer(self.verdicts)
+        """One of ANSWERS, or where no check of its reason holds of WITH_REASONS."""
+        word = answer(self.verdicts)
+        fails = answer([a.verdict for a in self.checks]) == NOT
+        return ELSEWISE.get(word, word) if fails else word
+
+    @property
+    def seeds(self) -> str:
+        """'n = 5', 'n = 1 to 5', 'n = 1, over images'; '' where nothing was trained."""
+        used = [a.evidence for a in self.found if a.evidence and a.evidence.n]
+        if not used:
+            return ""
+        low, high = (f(e.n for e in used) for f in (min, max))
+        over = ", over images" if {e.basis for e in used} == {"examples"} else ""
+        return f"n = {low}{f' to {high}' if high > low else ''}{over}"
+
+    @property
+    def differs(self) -> tuple[str, ...]:
+        """What two readings must share to be told once."""
+        return (self.word, self.seeds, *(v.word for v in self.verdicts))
 
 
 @dataclass(frozen=True)
@@ -56,22 +87,26 @@ class Question:
     checks: tuple[Entry, ...] = ()
 
 
-def answers(entries: Sequence[Entry]) -> list[Answer]:
+def answers(entries: Sequence[Entry], checks: Sequence[Entry] = ()) -> list[Answer]:
     """What the entries say together in each reading; once, without a name, where that is the same.
 
     An entry with one reading speaks in both. Where all have the matched one alone, it is named.
     """
     had = {a.reading for e in entries for a in e.assessments}
     names = ["matched"] if had == {"matched"} else list(READINGS)
-    found = [Answer(name, tuple(verdict_of(e, name) for e in entries)) for name in names]
-    same = len({tuple(v.word for v in a.verdicts) for a in found}) < len(names)
-    return [Answer("", found[0].verdicts)] if same else found
+    found = [Answer(n, *(_each(given, n) for given in (entries, checks))) for n in names]
+    same = len({a.differs for a in found}) < len(names)
+    return [replace(found[0], reading="")] if same else found
 
 
-def verdict_of(entry: Entry, reading: str) -> Verdict:
-    """The verdict in a reading, or the headline's where there is none."""
+def _each(entries: Sequence[Entry], reading: str) -> tuple[Assessment, ...]:
+    return tuple(assessment_of(e, reading) for e in entries)
+
+
+def assessment_of(entry: Entry, reading: str) -> Assessment:
+    """What was found in a reading, or the headline's where there is none."""
     mine = (a for a in entry.assessments if a.reading == reading)
-    return next(mine, entry.headline).verdict
+    return next(mine, entry.headline)
 
 
 def answer(found: Sequence[Verdict]) -> str:
@@ -115,14 +150,16 @@ def _matching(paper: str, patterns: Sequence[str], entries: Sequence[Entry]) -> 
 
 _CHIPS = {HOLDS: "reproduced", IN_PART: "reproduced in direction", NOT: "not reproduced"}
 _CHIPS |= {OPEN: "undecided", NO_RUNS: "not attempted"}
+_CHIPS |= dict.fromkeys(WITH_REASONS, "reproduced in direction")  # not the colour of what holds
 _INTRO = (
     "The questions of the paper and their answers, by rule from the verdicts on its claims "
     "([how to read this book](reading.md)). Where the verdicts of the *literal* and the *matched* "
-    "reading differ, both stand here; *matched* alone stands where nothing else was run."
+    "reading differ, both stand here; *matched* alone stands where nothing else was run. "
+    "*n* is the number of seeds; of one seed alone an interval is over its images."
 )
 _REASONS = (
     "Where a check of ours could tell one reason from another, the last column says how that "
-    "fared: a claim can hold for another reason than the paper gives."
+    "fared: a claim can hold for another reason than the paper gives, and then its answer says so."
 )
 
 
@@ -131,7 +168,8 @@ def summary_page(paper: str, entries: Sequence[Entry], notebooks: Mapping[str, A
     asked = questions(paper, entries)
     reasons = any(q.checks for q in asked)  # a column for them, where one is checked
     rows = [_row(q, notebooks)[: 4 if reasons else 3] for q in asked]
-    words = "\n".join(f"- {chip('verdict', _CHIPS[w], w)}: {text}." for w, text in ANSWERS.items())
+    used = ANSWERS | (WITH_REASONS if reasons else {})
+    words = "\n".join(f"- {chip('verdict', _CHIPS[w], w)}: {text}." for w, text in used.items())
     head = ["question", "answer", "claims", "its reason, checked"][: 4 if reasons else 3]
     intro = f"{_INTRO} {_REASONS}" if reasons else _INTRO
     return page(f"{paper} in a minute", intro, table(head, rows), "## The words", words)
@@ -141,14 +179,19 @@ def _row(q: Question, notebooks: Mapping[str, Any]) -> list[Cell]:
     text = escape(q.question)
     if q.page in notebooks:
         text = f'<a href="notebooks/{q.page}.html">{text}</a>'
-    found = answers(q.says)
+    found = answers(q.says, q.checks)
     counted = "<br>".join(_labelled(a, _counted(a)) for a in found)
-    reason = f"{escape(q.reason)}:<br>{_chips(answers(q.checks))}" if q.checks else ""
+    checked = answers(q.checks) if q.checks else []
+    reason = f"{escape(q.reason)}:<br>{_chips(checked)}" if checked else ""
     return [text, _chips(found), counted, reason]
 
 
 def _chips(found: Sequence[Answer]) -> str:
-    return "<br>".join(_labelled(a, chip("verdict", _CHIPS[a.word], a.word)) for a in found)
+    return "<br>".join(_labelled(a, f"{_chip(a)} {a.seeds}".rstrip()) for a in found)
+
+
+def _chip(a: Answer) -> str:
+    return chip("verdict", _CHIPS[a.word], a.word)
 
 
 def _labelled(a: Answer, text: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from privrob.lab.measures.base import MODELS, Arrays, MeasureError, Number, Pair, feature, mean
 
@@ -12,6 +13,10 @@ NORMS = ("l2", "linf")  # the first axis of the features of a distance
 # What an eigenvalue must have of the largest to be told from zero: float64 and ten classes leave
 # about 2e-15 to rounding.
 ROUNDING = 1e-14
+# Images are equally sure whose log-odds lie in one class, a unit wide: there an eigenvalue, nearly
+# p (1 - p) times a gradient, can differ by half a decade because of p, on average by far less.
+# Below 1 and above 40 few images are left to be told apart.
+EQUALLY_SURE = np.arange(1.0, 41.0)
 
 # -- distance: of the images that a model has right, as in section 3.3 ---------------------------
 
@@ -128,6 +133,37 @@ def eigenvalue_below_zero(record: Arrays) -> NDArray[Any]:
     return spectrum[-1] < -ROUNDING * np.abs(spectrum).max(0)
 
 
+@feature("hessian", "logits")
+def sure(record: Arrays) -> NDArray[np.bool_]:
+    """To which class of EQUALLY_SURE the log-odds of the answer belong, (C, N)."""
+    *others, first = np.sort(record["logits"].astype(float), axis=0)
+    at = np.digitize(first - logsumexp(others, axis=0), EQUALLY_SURE)
+    return np.asarray(at == np.arange(len(EQUALLY_SURE) + 1)[:, None])
+
+
+@feature("hessian", "logits")
+def curved_when_sure(record: Arrays) -> NDArray[Any]:
+    """log10 of the largest eigenvalue in the class of `sure`, 0 in the others, (C, N)."""
+    top = np.maximum(record["hessian"][0], np.finfo(float).tiny)
+    return np.where(sure(record), np.log10(top), 0)
+
+
+def eigenvalue_beyond_confidence(pair: Pair, *, share: float) -> Number:
+    """What equal confidence leaves of the ratio of largest eigenvalues, less `share` of the whole.
+
+    In decades, of geometric means, DP-SGD over SGD. At equal confidence SGD's classes of `sure`
+    count as much as DP-SGD's; those that SGD has no image in are left out.
+    """
+    counts, sums = (
+        [mean(pair, model, name) for model in MODELS] for name in ("sure", "curved_when_sure")
+    )
+    both = counts[0] > 0
+    beside = sums[0] * counts[1] / np.where(both, counts[0], 1)
+    left = np.where(both, sums[1] - beside, 0).sum(-1) / np.where(both, counts[1], 0).sum(-1)
+    whole = (sums[1] - sums[0]).sum(-1)
+    return (left - share * np.maximum(whole, 0))[()]
+
+
 def eigenvalue_ratio(pair: Pair) -> Number:
     """Largest eigenvalue of DP-SGD over that of SGD, each the mean over all images, decades."""
     return _decades(_means(pair, "eigenvalues"))[..., 0][()]
@@ -239,7 +275,7 @@ def section_more_curved(pair: Pair) -> Number:
 
 ALL = (
     mean_distance, deepfool_distance, deepfool_ratio, distance_closer, distance_drop,
-    deepfool_drop, eigenvalue_ratio, eigenvalue_smallest_ratio, eigenvalue_some_smaller,
-    eigenvalues_near_zero, eigenvalues_negative, mean_section_distance, mean_bend, section_closer,
-    section_more_curved,
+    deepfool_drop, eigenvalue_beyond_confidence, eigenvalue_ratio, eigenvalue_smallest_ratio,
+    eigenvalue_some_smaller, eigenvalues_near_zero, eigenvalues_negative, mean_section_distance,
+    mean_bend, section_closer, section_more_curved,
 )  # fmt: skip

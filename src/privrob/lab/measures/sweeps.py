@@ -63,6 +63,15 @@ def fgsm_accuracy_slope(pair: Pair, *, eps: float) -> Number:
     return _slope(pair, _swept(variants(pair)), eps)
 
 
+def fgsm_smallest_step(pair: Pair, *, eps: float) -> Number:
+    """The least that accuracy under FGSM rises from one swept value to the next, points: positive
+    where it rises at every step.
+    """
+    chosen = _swept(variants(pair))
+    steps = np.diff(_accuracies(pair, sorted(chosen, key=chosen.__getitem__), eps), axis=0)
+    return steps.min(0)[()]
+
+
 def fgsm_gap_slope(pair: Pair, *, eps: float) -> Number:
     """Points of gap, SGD minus DP-SGD, that each doubling adds; SGD is the same for all."""
     return -fgsm_accuracy_slope(pair, eps=eps)
@@ -101,6 +110,6 @@ def fgsm_rise_needs_noise(pair: Pair, *, eps: float) -> Number:
 
 
 ALL = (
-    fgsm_accuracy_slope, fgsm_gap_slope, fgsm_clip_over_noise, fgsm_plateau, fgsm_lead,
-    fgsm_rise_needs_noise,
+    fgsm_accuracy_slope, fgsm_smallest_step, fgsm_gap_slope, fgsm_clip_over_noise, fgsm_plateau,
+    fgsm_lead, fgsm_rise_needs_noise,
 )  # fmt: skip
