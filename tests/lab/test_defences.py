@@ -13,7 +13,17 @@ from privrob.lab.context import Splits
 from privrob.lab.recompute.attacks import _sliced
 from privrob.lab.recompute.base import Unchecked
 from privrob.lab.run import Lab
-from privrob.lab.spec import Defended, DpSgd, Halved, LeftOut, Membership, Natural, Ramp
+from privrob.lab.spec import (
+    Defended,
+    DpSgd,
+    Halved,
+    LeftOut,
+    Masking,
+    Membership,
+    Natural,
+    Ramp,
+    Targeted,
+)
 from privrob.lab.store import Store
 from privrob.lab.tasks.defences import LOSSES, _at, _rate
 from privrob.lab.tasks.membership import require_sound
@@ -182,5 +192,5 @@ def test_experiments_have_models_in_both_profiles():
             assert len({(v.model, v.note) for v in found}) == len(found)
         assert experiment.variants("live") == []
         assert all(isinstance(v.train.training, Defended | DpSgd) for v in found)
-        asked = [isinstance(v.spec, Membership) for v in found]
+        asked = [isinstance(v.spec, Membership | Masking | Targeted) for v in found]
         assert all(asked) or experiment.name.endswith("/yale")
