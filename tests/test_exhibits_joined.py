@@ -80,7 +80,7 @@ def test_a_network_that_is_to_be_attacked_is_not_named(records, monkeypatch):
     more = registry.EXPERIMENTS[unattacked.FIGURE_7]
     grid = registry.EXPERIMENTS[unattacked.NAME]
     assert {v.note for v in unattacked.unattacked()} == {
-        "sigma 1.3, C 5", "sigma 1.3, C 20", "C 1, noise 13",
+        *(f"sigma 1.3, C {c}" for c in (5, 7, 20, 40)), "C 1, noise 13",
     }  # fmt: skip
     monkeypatch.setitem(registry.EXPERIMENTS, masking.name, replace(masking, family=more.family))
     assert [v.note for v in unattacked.unattacked()] == ["C 1, noise 13"]
