@@ -42,8 +42,17 @@ def test_shares_are_those_at_the_data_set_s_own_radius():
 @pytest.mark.parametrize(
     ("attacks", "words"),
     [
-        ({}, ("zero on 1;", "80 %, 60 %, 40 %", "never more", "never less than PGD", "fools 0.")),
-        ({"pgd": first(8, 6, 7)}, ("80 %, 60 %, 70 %", "which cannot be", "less than PGD at")),
+        (
+            {},
+            (
+                "zero on 1;",
+                "80 % at 0.5 times, 60 % at 1 times, 40 % at 2 times the radius",
+                "never more",
+                "never less than PGD",
+                "fools 0.",
+            ),
+        ),
+        ({"pgd": first(8, 6, 7)}, ("70 % at 2 times", "which cannot be", "less than PGD at")),
         ({"pgd_transfer": first(8, 2, 4)}, ("never more", "fools 4.")),
     ],
 )

@@ -95,13 +95,3 @@ def test_each_adversary_has_a_row():
     assert classifier["chosen on\nits points"] is None
     assert classifier["held out"].low <= classifier["held out"].mean
     assert len(exhibits.targeted_rows([mine], [another])) == 2
-
-
-@pytest.mark.parametrize("shift", [0.0, 2.0])
-def test_the_rates_of_the_best_label_are_those_of_its_held_out_accuracy(shift):
-    rng = np.random.default_rng(int(shift))
-    sides = rng.normal(shift, 1, (31, 4)), rng.normal(0, 1, (20, 4))
-    rates = targeted.best_rates(*sides)
-    best = targeted.targeted.best_column(*sides, seed=targeted.AUDIT_SEED)
-    assert 0.5 + 0.5 * (rates.tpr - rates.fpr) == pytest.approx(best.held_out)
-    assert (rates.members, rates.others) == (31, 20)

@@ -392,6 +392,51 @@ def test_an_attack_without_weights_cannot_be_checked(lab, altered):
     assert result.record.checks == []
 
 
+@pytest.fixture
+def twin(lab, altered, monkeypatch):
+    """FGSM on a model without weights, and on another one with, of the same stale code."""
+    result = altered(FGSM)
+    other = replace(FGSM, train=replace(SGD, seed=1))
+    key = {"key": key_of(other), "spec": specs.plain(other, labels=True)}
+    lab.store.save("fgsm", result.manifest | key, result.arrays)
+    forget_weights(lab.lookup(SGD))
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "changed")
+    return result, lab.lookup(other)
+
+
+def check_of(result, **changes):
+    facts = {"fingerprint": "changed", "record_fingerprint": result.manifest["fingerprint"]}
+    found = {"agrees": True, "method": "m", "n": 100, "disagreements": 0, "excused": 1}
+    return {"key": result.key} | facts | found | changes
+
+
+def test_without_weights_the_same_code_s_check_on_another_model_counts(lab, twin):
+    result, other = twin
+    lab.store.add_check(other.record, check_of(other))
+    outcome = recompute(result, lab)
+    assert (outcome.agrees, outcome.twin, outcome.n, outcome.excused) == (True, other.key, 100, 1)
+    assert f"the same code was checked on fgsm {other.key}" in str(outcome)
+    assert result.state == "verified"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"fingerprint": "another"}, {"record_fingerprint": "another"}, {"twin": "0123456789abcdef"}],
+)
+def test_a_check_of_other_code_or_of_a_twin_does_not_count(lab, twin, changes):
+    result, other = twin
+    lab.store.add_check(other.record, check_of(other, **changes))
+    assert recompute(result, lab).agrees is None
+    assert result.state == "stale"
+
+
+def test_a_twin_that_disagrees_is_told(lab, twin):
+    result, other = twin
+    lab.store.add_check(other.record, check_of(other, agrees=False, disagreements=9))
+    assert recompute(result, lab).agrees is False
+    assert result.state == "stale"
+
+
 def test_without_its_data_a_result_cannot_be_checked(lab, altered, monkeypatch):
     def missing(name):
         raise MissingDataError(f"{name}: not here\nThree ways to get it")

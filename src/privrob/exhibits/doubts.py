@@ -82,10 +82,13 @@ def _told(leak: Leak) -> str:
     missed = int((pgd[at] & ~after(leak, EVERY)[at]).sum())
     falls = bool((np.diff(pgd.mean(1)) <= 0).all())
     weaker = bool((fgsm.mean(1) >= pgd.mean(1)).all())
-    radii = ", ".join(f"{100 * v:.0f} %" for v in pgd.mean(1))
+    eps = leak.row.result.arrays["eps"]
+    left = ", ".join(
+        f"{100 * v:.0f} % at {e / eps[at]:g} times" for e, v in zip(eps, pgd.mean(1), strict=True)
+    )
     return (
         f"{leak.name} ({leak.source or leak.tier}, {len(flat)} images): the gradient is zero on "
-        f"{int(flat.sum())}; PGD leaves {radii} at half, once and twice the radius, "
+        f"{int(flat.sum())}; PGD leaves {left} the radius, "
         f"{'never more at a larger one' if falls else 'more at a larger one, which cannot be'}; "
         f"FGSM leaves {'never less than PGD' if weaker else 'less than PGD at some radius'}; "
         f"of the images that PGD leaves right another attack fools {missed}."

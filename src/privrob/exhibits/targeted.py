@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from numpy.typing import NDArray
 
 from privrob import plot
 from privrob.exhibits.adversary import Rates
 from privrob.exhibits.leak_sweeps import SCORE
-from privrob.exhibits.leaks import AUDIT_SEED, Leak, TableRow
-from privrob.membership import targeted, threshold
-from privrob.membership.threshold.heldout import first_half
+from privrob.exhibits.leaks import AUDIT_SEED, Leak, TableRow, attack_values
+from privrob.membership import targeted
+from privrob.membership.threshold import CrossFitted
 
 PERMUTATIONS = 200
 Sides = tuple[NDArray, NDArray]
@@ -28,60 +27,46 @@ def targeted_rows(shown: Sequence[Leak], away: Sequence[Leak]) -> list[TableRow]
     `shown` are of the experiment `song2019/targeted`; I_A is of the one of `away` that is of the
     same trained model, where there is one.
     """
-    return [row for leak in shown for row in (*_untargeted(leak, away), *_targeted(leak))]
+    return [row for leak in shown for row in _rows(leak, away)]
+
+
+def _rows(leak: Leak, away: Sequence[Leak]) -> list[TableRow]:
+    return [*_untargeted(leak, away), _best(leak), _classifiers(leak)]
 
 
 def _row(
-    leak: Leak, attack: str, chosen: float | None, high: float | None, held: plot.Value
+    leak: Leak,
+    attack: str,
+    chosen: plot.Value | None,
+    high: plot.Value | None,
+    held: plot.Value,
 ) -> TableRow:
     return {
         "model": leak.name,
         "adversary": attack,
-        "chosen on\nits points": None if chosen is None else leak.value(100 * chosen),
-        "95 %\nof chance": None if high is None else leak.value(100 * high),
+        "chosen on\nits points": chosen,
+        "95 %\nof chance": high,
         "held out": held,
     }
 
 
 def _untargeted(leak: Leak, away: Sequence[Leak]) -> list[TableRow]:
     mine = [k for k in away if k.row.variant.train == leak.row.variant.train]
-    return [_row(leak, "away from the label", *_audited(k)) for k in mine]
-
-
-def _audited(leak: Leak) -> tuple[float, float, plot.Value]:
-    a = leak.audit("adversarial", score=SCORE)
-    ends = 100 * a.held_out.accuracy, 100 * a.interval.low, 100 * a.interval.high
-    return a.official.accuracy, a.null.high, leak.value(*ends)
-
-
-def _targeted(leak: Leak) -> tuple[TableRow, TableRow]:
-    return _best(leak), _classifiers(leak)
+    found = (attack_values(k, "adversarial", score=SCORE) for k in mine)
+    return [_row(leak, "away from the label", *values) for values in found]
 
 
 def _best(leak: Leak) -> TableRow:
     sides = targeted_sides(leak)
     found = targeted.best_column(*sides, seed=AUDIT_SEED)
     null = targeted.best_column_null(*sides, permutations=PERMUTATIONS, seed=AUDIT_SEED)
-    held = _held_out(leak, best_rates(*sides))
-    return _row(leak, "towards the best label", found.official.accuracy, null.high, held)
+    chosen, high = (leak.value(100 * v) for v in (found.official.accuracy, null.high))
+    return _row(leak, "towards the best label", chosen, high, _held_out(leak, found))
 
 
-def best_rates(inside: NDArray, outside: NDArray) -> Rates:
-    """The rates behind `best_column(...).held_out`: label and threshold from the other half."""
-    rng, found = np.random.default_rng(AUDIT_SEED), []
-    sizes = len(inside), len(outside)
-    halves = [first_half(np.zeros(n, np.int64), rng, "a side") for n in sizes]
-    for first in (True, False):
-        fit = [half == first for half in halves]
-        best = targeted.best_column(inside[fit[0]], outside[fit[1]], seed=AUDIT_SEED)
-        held = inside[~fit[0], best.column], outside[~fit[1], best.column]
-        found.append(threshold.apply_threshold(*held, best.official.threshold))
-    tpr, fpr = np.mean([(a.tpr, a.fpr) for a in found], axis=0).tolist()
-    return Rates(tpr, fpr, *sizes)
-
-
-def _held_out(leak: Leak, rates: Rates) -> plot.Value:
-    reached = rates.reached("", leak)
+def _held_out(leak: Leak, found: targeted.ColumnAttack | CrossFitted) -> plot.Value:
+    inside, outside = targeted_sides(leak)
+    reached = Rates(found.tpr, found.fpr, len(inside), len(outside)).reached("", leak)
     return leak.value(reached.value, reached.low, reached.high)
 
 
@@ -96,5 +81,4 @@ def _classifiers(leak: Leak) -> TableRow:
         classes=1 + int(max(y_in.max(), y_out.max())),
         seed=AUDIT_SEED,
     )
-    held = _held_out(leak, Rates(found.tpr, found.fpr, len(inside), len(outside)))
-    return _row(leak, "a classifier a class", None, None, held)
+    return _row(leak, "a classifier a class", None, None, _held_out(leak, found))

@@ -27,12 +27,18 @@ class ColumnAttack:
     """The best threshold attack of any column: `official` by the official rule, and `column`.
 
     The best of F attacks on the points that chose it: its chance level lies above that of one
-    attack. `held_out` is the accuracy with column and threshold chosen on the other half.
+    attack. `tpr` and `fpr` are those with column and threshold chosen on the other half.
     """
 
     official: ThresholdAttack
     column: int
-    held_out: float
+    tpr: float
+    fpr: float
+
+    @property
+    def held_out(self) -> float:
+        """The balanced accuracy at `tpr` and `fpr`."""
+        return 0.5 + 0.5 * (self.tpr - self.fpr)
 
 
 def best_column(members: ArrayLike, nonmembers: ArrayLike, *, seed: int) -> ColumnAttack:
@@ -42,13 +48,13 @@ def best_column(members: ArrayLike, nonmembers: ArrayLike, *, seed: int) -> Colu
     rng = np.random.default_rng(seed)
     first_in = first_half(np.zeros(len(inside), np.int64), rng, "members")
     first_out = first_half(np.zeros(len(outside), np.int64), rng, "nonmembers")
-    accuracies = []
+    rates = []
     for fit_in, fit_out in ((first_in, first_out), (~first_in, ~first_out)):
         chosen, k = _choose(inside[fit_in], outside[fit_out])
         tpr = (inside[~fit_in, k] >= chosen.threshold).mean()
         fpr = (outside[~fit_out, k] >= chosen.threshold).mean()
-        accuracies.append(0.5 + 0.5 * (tpr - fpr))
-    return ColumnAttack(official, column, float(np.mean(accuracies)))
+        rates.append((tpr, fpr))
+    return ColumnAttack(official, column, *np.mean(rates, axis=0).tolist())
 
 
 def best_column_null(

@@ -32,12 +32,17 @@ class Unchecked(Exception):
     """This result cannot be checked here; the message says why."""
 
 
+class Weightless(Unchecked):
+    """The weights of a model that the result needs are not kept here."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a recomputation found. `agrees` is None where it could not be done: `method` says why.
 
     Of `n` images and epochs together, `disagreements` differ in a way that rounding does not
-    explain, and `excused` in one that it does.
+    explain, and `excused` in one that it does. `twin` is the key of the result that was repeated in
+    place of this one.
     """
 
     result: Result
@@ -46,6 +51,7 @@ class Outcome:
     n: int = 0
     disagreements: int = 0
     excused: int = 0
+    twin: str = ""
 
     def __str__(self) -> str:
         if self.agrees is None:
@@ -85,7 +91,7 @@ def weights_of(model: Train, lab: Lab) -> dict[str, Tensor]:
     found = lab.lookup(model)
     weights = lab.store.weights(found.record) if found else None
     if weights is None:
-        raise Unchecked("the weights of a model that it needs are not kept here")
+        raise Weightless("the weights of a model that it needs are not kept here")
     return weights
 
 
