@@ -78,8 +78,8 @@ test-gpu: setup .venv/oracles ## Run the tests that compare GPU and CPU
 	$(BIN)/python -m pytest -m gpu
 
 records: setup ## Compute what is missing in profile paper (hours on a CPU)
-	$(BIN)/privrob run --profile paper
-	$(BIN)/privrob models --keep
+	@# What could not be computed stops neither the rest nor the keeping of weights.
+	$(BIN)/privrob run --profile paper; status=$$?; $(BIN)/privrob models --keep && exit $$status
 
 clean: ## Remove what was built; data and stored results stay
 	@test ! -d build || find build -mindepth 1 -maxdepth 1 ! -name data ! -name store -exec rm -rf {} +
