@@ -42,23 +42,15 @@ def test_shares_are_those_at_the_data_set_s_own_radius():
 @pytest.mark.parametrize(
     ("attacks", "words"),
     [
-        (
-            {},
-            (
-                "zero on 1;",
-                "80 % at 0.5 times, 60 % at 1 times, 40 % at 2 times the radius",
-                "never more",
-                "never less than PGD",
-                "fools 0.",
-            ),
-        ),
-        ({"pgd": first(8, 6, 7)}, ("70 % at 2 times", "which cannot be", "less than PGD at")),
-        ({"pgd_transfer": first(8, 2, 4)}, ("never more", "fools 4.")),
+        ({}, ("80 % at 0.5, 60 % at 1, 40 % at 2", "grows yes", "at every radius", "another 0")),
+        ({"pgd": first(8, 6, 7)}, ("70 % at 2", "no, which cannot be", "not at every radius")),
+        ({"pgd_transfer": first(8, 2, 4)}, ("grows yes", "another 4")),
     ],
 )
 def test_what_is_said_follows_from_the_masks(attacks, words):
     text = repr(doubts.told([leak(**attacks)]))
-    assert all(word in text for word in ("PGD (recorded, 10 images)", *words)), text
+    said = ("model PGD (recorded)", "zero on 1 of 10 images", *words)
+    assert all(word in text for word in said), text
 
 
 def scores(verified):

@@ -13,6 +13,7 @@ from privrob import plot, stats
 from privrob.exhibits.leaks import Leak
 from privrob.exhibits.masking import NAMES
 from privrob.exhibits.notes import sentence
+from privrob.exhibits.tables import words
 from privrob.lab import song2019
 from privrob.lab.measures.masking import every_attack
 
@@ -73,23 +74,21 @@ def contradictions(found: Sequence[Leak], scored: Sequence[Leak]) -> int:
 
 def told(found: Sequence[Leak]) -> plot.Figure:
     """What speaks for and against PGD on each model, in words."""
-    return sentence(" ".join(_told(leak) for leak in found) or "No record is here yet.")
+    return words([_told(leak) for leak in found]) if found else sentence("No record is here yet.")
 
 
-def _told(leak: Leak) -> str:
-    flat, at = leak.row.result.arrays["zero_gradient"], own(leak)
+def _told(leak: Leak) -> TableRow:
+    arrays, at = leak.row.result.arrays, own(leak)
     pgd, fgsm = after(leak, "pgd"), after(leak, "fgsm")
-    missed = int((pgd[at] & ~after(leak, EVERY)[at]).sum())
+    by_eps = zip(arrays["eps"], pgd.mean(1), strict=True)
+    left = [f"{100 * share:.0f} % at {e / arrays['eps'][at]:g}" for e, share in by_eps]
     falls = bool((np.diff(pgd.mean(1)) <= 0).all())
     weaker = bool((fgsm.mean(1) >= pgd.mean(1)).all())
-    eps = leak.row.result.arrays["eps"]
-    left = ", ".join(
-        f"{100 * v:.0f} % at {e / eps[at]:g} times" for e, v in zip(eps, pgd.mean(1), strict=True)
-    )
-    return (
-        f"{leak.name} ({leak.source or leak.tier}, {len(flat)} images): the gradient is zero on "
-        f"{int(flat.sum())}; PGD leaves {left} the radius, "
-        f"{'never more at a larger one' if falls else 'more at a larger one, which cannot be'}; "
-        f"FGSM leaves {'never less than PGD' if weaker else 'less than PGD at some radius'}; "
-        f"of the images that PGD leaves right another attack fools {missed}."
-    )
+    return {
+        "model": f"{leak.name} ({leak.source or leak.tier})",
+        "gradient is zero on": f"{int(arrays['zero_gradient'].sum())} of {pgd.shape[1]} images",
+        "right after PGD, by multiple of the radius": ", ".join(left),
+        "falls as the radius grows": "yes" if falls else "no, which cannot be",
+        "FGSM is weaker than PGD": "at every radius" if weaker else "not at every radius",
+        "right under PGD, wrong under another": int((pgd[at] & ~after(leak, EVERY)[at]).sum()),
+    }

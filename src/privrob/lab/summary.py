@@ -176,7 +176,7 @@ def summary_page(paper: str, entries: Sequence[Entry], notebooks: Mapping[str, A
 
 
 def _row(q: Question, notebooks: Mapping[str, Any]) -> list[Cell]:
-    text = escape(q.question)
+    text = f'<span class="question">{escape(q.question)}</span>'
     if q.page in notebooks:
         text = f'<a href="notebooks/{q.page}.html">{text}</a>'
     found = answers(q.says, q.checks)
