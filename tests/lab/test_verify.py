@@ -430,6 +430,15 @@ def test_a_check_of_other_code_or_of_a_twin_does_not_count(lab, twin, changes):
     assert result.state == "stale"
 
 
+def test_a_check_of_another_question_does_not_count(lab, twin):
+    result, _ = twin
+    other = replace(FGSM, train=replace(SGD, seed=1), eps=(0.0, 0.05))
+    key = {"key": key_of(other), "spec": specs.plain(other, labels=True)}
+    lab.store.save("fgsm", result.manifest | key, result.arrays)
+    lab.store.add_check(lab.lookup(other).record, check_of(lab.lookup(other)))
+    assert recompute(result, lab).agrees is None
+
+
 def test_a_twin_that_disagrees_is_told(lab, twin):
     result, other = twin
     lab.store.add_check(other.record, check_of(other, agrees=False, disagreements=9))

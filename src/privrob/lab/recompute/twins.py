@@ -2,21 +2,22 @@
 
 A fingerprint stands for code. Where a result of the same kind, computed by the very code that this
 one was, has been repeated with the code that would compute this one today, the two codes have been
-compared, though on another model. Nothing of this result's own numbers is looked at.
+compared, though on another model. All else must be the same: an attack asked for a bound runs code
+that one without does not. Nothing of this result's own numbers is looked at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from privrob.lab import run
 from privrob.lab import spec as specs
 from privrob.lab.recompute.base import Outcome
 from privrob.lab.run import Lab, Result
-from privrob.lab.store import Record
+from privrob.lab.store import Record, read_json
 
 
 def outcome(result: Result, lab: Lab) -> Outcome | None:
-    """The oldest such check; one that disagrees goes before all others. None if there is none."""
+    """Such a check, one that disagrees before all others; None if there is none."""
     found = sorted(_checks(result, lab), key=lambda check: check["agrees"])
     if not found:
         return None
@@ -27,13 +28,26 @@ def outcome(result: Result, lab: Lab) -> Outcome | None:
 
 
 def _checks(result: Result, lab: Lab) -> Iterator[dict[str, Any]]:
-    """Checks of results of this kind between the same two codes that have no twin themselves."""
+    """Checks between the same two codes, of results that ask the same of another model.
+
+    Not those that rest on a twin themselves.
+    """
+    kind, asked = specs.kind(result.spec), _asked(specs.plain(result.spec, labels=False))
     codes = {
         "record_fingerprint": result.manifest["fingerprint"],
         "fingerprint": run.fingerprint_of(result.spec),
     }
-    kind = specs.kind(result.spec)
-    folders = [path.parent for path in lab.store.manifests() if path.parent.parent.name == kind]
-    for check in (c for folder in folders for c in Record(folder, {}).checks):
-        if codes.items() <= check.items() and not check.get("twin"):
-            yield check
+    for path in lab.store.manifests():
+        if path.parent.parent.name == kind:
+            record = Record(path.parent, read_json(path))
+            if _asked(record.manifest["spec"]) == asked:
+                found = (c for c in record.checks if codes.items() <= c.items())
+                yield from (c for c in found if not c.get("twin"))
+
+
+def _asked(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What a spec, as plain data, asks: all of it but the models."""
+    return {name: value for name, value in spec.items() if name not in MODELS}
+
+
+MODELS = ("train", "surrogate")
