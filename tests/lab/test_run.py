@@ -130,6 +130,36 @@ def test_a_model_that_diverges_stops_nothing_else(lab, stubs, monkeypatch, numbe
     with pytest.raises(DivergedError, match=f"{word} for 10 of 10 images; nothing is recorded$"):
         next(results)
     assert not lab.has(SGD)
+    assert (lab.diverged(FGSM), lab.diverged(other)) == (lab.diverged(SGD), None)
+
+
+def diverging(spec, upstream, context):
+    context.progress(3, 7)
+    evaluate.check_logits(torch.full((10, 2), torch.nan), examples=10)
+
+
+def test_what_diverged_is_known_and_not_tried_again(lab, stubs, monkeypatch):
+    monkeypatch.setitem(tasks.TASKS, "train", diverging)
+    with pytest.raises(DivergedError, match="^train SGD .* NaN for 10 of 10 images"):
+        lab.get(FGSM)
+    monkeypatch.setitem(tasks.TASKS, "train", stub)
+    assert [(s.state, s.minutes) for s in lab.plan([FGSM])] == [("diverged", 0.0)] * 2
+    assert list(lab.run([FGSM])) == stubs == []
+    with pytest.raises(DivergedError, match=r"diverged on \d{4}-.* NaN for 10 of 10 images"):
+        lab.get(FGSM)
+    kept = lab.diverged(SGD)
+    assert (kept["done"], kept["total"], kept["spec"]["seed"]) == (3, 7, SGD.seed)
+    assert {"commit", "device", "seconds", "created", "fingerprint"} <= set(kept)
+
+
+def test_what_diverged_is_tried_again_by_other_code(lab, stubs, monkeypatch):
+    monkeypatch.setitem(tasks.TASKS, "train", diverging)
+    with pytest.raises(DivergedError):
+        lab.get(SGD)
+    monkeypatch.setitem(tasks.TASKS, "train", stub)
+    monkeypatch.setattr(run, "fingerprint_of", lambda spec: "code of tomorrow")
+    assert [s.state for s in lab.plan([FGSM])] == ["missing", "missing"]
+    assert lab.get(SGD).state == "fresh"
 
 
 def test_an_unwritable_store_fails_before_any_work(tmp_path, stubs):

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import tempfile
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def test_all_roots_are_read_and_the_first_is_written(tmp_path, record):
 
 
 def test_a_full_disk_leaves_nothing_half_written(store, monkeypatch):
-    real, calls = module._write, []
+    real, calls = module.write, []
 
     def fails_at_the_second(path, raw):
         calls.append(path)
@@ -142,7 +143,7 @@ def test_a_full_disk_leaves_nothing_half_written(store, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         real(path, raw)
 
-    monkeypatch.setattr(module, "_write", fails_at_the_second)
+    monkeypatch.setattr(module, "write", fails_at_the_second)
     with pytest.raises(StoreError, match="cannot be written .No space left"):
         store.save("train", MANIFEST, ARRAYS, WEIGHTS)
     assert files(store.root) == []
@@ -166,7 +167,7 @@ def test_no_permission_is_named(store, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(module.tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
     with pytest.raises(StoreError, match="cannot be written .Permission denied"):
         store.save("train", MANIFEST, ARRAYS)
     assert files(store.root) == []

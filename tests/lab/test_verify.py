@@ -124,6 +124,16 @@ def test_an_edited_benchmark_result_is_named(lab):
     assert f"{path}: was changed" in the_finding(lab)
 
 
+def test_an_edited_note_of_a_divergence_is_named(lab):
+    lab.store.keep_diverged({"key": "abc", "error": "model returned NaN for 3 of 9 images"})
+    path = lab.store.root / "diverged" / "abc.json"
+    assert verify_all(lab.store) == []
+    moved = path.rename(path.with_name("abd.json"))
+    assert f"{moved}: is of another key" in the_finding(lab)
+    moved.rename(path).write_bytes(path.read_bytes().replace(b"3 of", b"4 of"))
+    assert f"{path}: was changed" in the_finding(lab)
+
+
 def test_all_that_is_broken_is_found_at_once(lab, folder):
     (folder / "arrays.npz").write_bytes(b"")
     (lab.lookup(SGD).record.folder / "manifest.json").write_text("{")

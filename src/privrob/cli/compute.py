@@ -42,7 +42,9 @@ def plan(pattern: Pattern = "*", profile: Profile = "quick") -> None:
     """Show what is stored, what would run, and how long that takes.
 
     fresh: computed by today's code. verified: older, and repeated in part with today's code.
-    stale: older, and not checked since. missing: `privrob run` would compute it.
+    stale: older, and not checked since. missing: `privrob run` would compute it. diverged: it, or
+    a model that it needs, was trained in vain; the manifest in `diverged/` under the results says
+    how, and once that is deleted `privrob run` tries again.
 
     Example: `privrob plan 'tursynbek2020/*' --profile paper`
     """
@@ -82,7 +84,7 @@ def _summary(steps: "Sequence[Step]", profile: str) -> str:
     """'12 units in profile paper: 8 fresh, 4 missing, about 40 min to compute'."""
     if not steps:
         return f"nothing in profile {profile}"
-    states = ("fresh", "verified", "stale", "missing")
+    states = ("fresh", "verified", "stale", "missing", "diverged")
     counts = {state: sum(s.state == state for s in steps) for state in states}
     words = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
     left = sum(s.minutes for s in steps if s.state == "missing")

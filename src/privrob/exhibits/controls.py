@@ -17,7 +17,9 @@ from privrob.exhibits.sweeps import cost_a_seed
 from privrob.exhibits.values import cell, curve_of, evidence
 from privrob.lab import measures, registry
 from privrob.lab.budgets import training_of
+from privrob.lab.files import Manifest
 from privrob.lab.measures import Pair
+from privrob.lab.registry import Variant
 from privrob.lab.run import Lab, open_store
 from privrob.lab.spec import StoppedHead
 from privrob.lab.trainings import GRID, Mechanism
@@ -57,8 +59,6 @@ def _stop(group: Group, i: int) -> Row:
 
 # -- clipping by noise --------------------------------------------------------------------------
 
-# Trained on seed 0, and nothing to record: in its eleventh epoch the answers become NaN.
-DIVERGES = ("no clipping, noise 13",)
 # A collapse: one epoch loses so many points of test accuracy, and so many times what the median
 # epoch moves. Where noise makes every epoch jump, a jump is no accident. Settled on these records.
 LOST, TIMES = 5.0, 10.0
@@ -87,11 +87,22 @@ def _head(m: Mechanism) -> Row:
 
 
 def _empty(m: Mechanism) -> Row:
-    if m.note in DIVERGES:
-        return {"clean": "diverges", FLAG: "cannot be recorded: weights that are not finite"}
-    wanted = registry.experiment(NAME).variants("paper", seed=registry.LIVE_SEED)
-    variant = next(v for v in wanted if (v.model, v.note) == ("dpsgd", m.note))
+    variant = _variant(m)
+    if kept := diverged(variant):
+        epoch = f"epoch {kept['done'] + 1} of {kept['total']}"
+        return {"clean": "diverges", FLAG: f"nothing to record: answers not finite in {epoch}"}
     return {"clean": "not attempted", FLAG: cost_a_seed(variant)}
+
+
+def _variant(m: Mechanism) -> Variant:
+    """Its run of the first seed."""
+    wanted = registry.experiment(NAME).variants("paper", seed=registry.LIVE_SEED)
+    return next(v for v in wanted if (v.model, v.note) == ("dpsgd", m.note))
+
+
+def diverged(variant: Variant) -> Manifest | None:
+    """What is kept of its training, where that diverged."""
+    return Lab(open_store("paper"), on="cpu").diverged(variant.spec)
 
 
 def _cell(group: Group) -> Row:
@@ -201,7 +212,7 @@ def plateau_told(groups: Sequence[Group]) -> plot.Figure:
     if not has or not none:
         return sentence("Too few cells are recorded here to tell what makes a plateau.")
     told = f"Recorded: a plateau is in {_named(has)}; none is in {_named(none)}."
-    lost = [f"{m.note} (diverged)" for m in GRID if m.note in DIVERGES and m not in cells]
+    lost = [f"{m.note} (diverged)" for m in GRID if m not in cells and diverged(_variant(m))]
     if gone := [*(m.note for m in out), *lost]:
         told += f" Not counted, for what the table says of it: {'; '.join(gone)}."
     return sentence(f"{told} {_cause(has, none)} {_rests_on([cells[m] for m in has])}")

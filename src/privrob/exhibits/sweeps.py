@@ -19,7 +19,6 @@ from privrob.lab.budgets import DELTAS, delta_text, training_of
 from privrob.lab.markup import duration
 from privrob.lab.measures.sweeps import settings
 from privrob.lab.registry import Variant
-from privrob.lab.run import sizes
 from privrob.lab.spec import Train
 
 Row = dict[str, object]
@@ -137,7 +136,7 @@ def _values(group: Group, model: str, eps: Sequence[float]) -> Row:
 
 def cost_a_seed(variant: Variant) -> str:
     train = variant.train
-    return f"about {duration(costs.minutes(train, images=sizes(train.data)))} a seed"
+    return f"about {duration(costs.minutes(train, images=costs.sizes(train.data)))} a seed"
 
 
 def _privacy(train: Train, facts: Mapping[str, Any] = DERIVED) -> Row:

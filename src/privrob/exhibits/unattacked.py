@@ -1,7 +1,7 @@
 """Networks that may have a plateau and that the attacks of the masking page were not tried on."""
 
 from privrob import plot
-from privrob.exhibits.controls import DIVERGES, NAME
+from privrob.exhibits.controls import NAME, diverged
 from privrob.exhibits.notes import sentence
 from privrob.lab import registry
 from privrob.lab.markup import duration
@@ -17,7 +17,7 @@ def unattacked() -> list[Variant]:
     """DP-SGD of Figure 7's panel and of the grid's large noise, but for what is to be attacked."""
     asked = {key_of(v.train) for v in _private(MASKING)}
     noisy = [v for v in _private(NAME) if settings(v.note)["noise"] >= SIGMA * C_PLATEAU]
-    others = [v for v in (*_private(FIGURE_7), *noisy) if v.note not in DIVERGES]
+    others = [v for v in (*_private(FIGURE_7), *noisy) if not diverged(v)]
     return [v for v in others if key_of(v.train) not in asked]
 
 

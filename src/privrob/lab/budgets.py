@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from privrob import privacy
-from privrob.lab.run import sizes
+from privrob.lab.costs import sizes
 from privrob.lab.spec import DpSgd, Train
 from privrob.training.loop import updates_per_epoch
 

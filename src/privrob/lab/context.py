@@ -104,6 +104,8 @@ class Context:
     store: Store
     splits: Splits
     listener: Callable[[Spec, int, int], None]
+    done: int = field(init=False, default=0)  # steps that the task has reported, of `total`
+    total: int = field(init=False, default=0)
     begun: float = field(init=False)
     kept: float = field(init=False)
 
@@ -122,6 +124,7 @@ class Context:
         return self.splits.get(wanted, part)
 
     def progress(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
         self.listener(self.spec, done, total)
 
     def restore(self) -> tuple[int, dict[str, Tensor], list[float]] | None:

@@ -10,6 +10,7 @@ from privrob.lab.spec import (
     Adversarial,
     Corrupted,
     Curvature,
+    Data,
     Defence,
     Defended,
     Distance,
@@ -18,6 +19,7 @@ from privrob.lab.spec import (
     Dual,
     Early,
     Fgsm,
+    HalvedTraining,
     Head,
     Interval,
     Logits,
@@ -59,8 +61,24 @@ _STOPPED = 0.1  # of the epochs: what a head takes to be as accurate as a privat
 _REGULARISED = 1.7  # members and reference forward, members once more with a gradient
 _EXACT = 200  # forward passes that exact l1 norms of a small net take, about
 _CORRUPTING = 4e-4  # one corruption of one image, and looking at it
+_IMAGES = {  # train, test; of any other data set 50,000 and 10,000
+    "mnist": (60000, 10000),
+    "fashion_mnist": (60000, 10000),
+    "mnist_slice": (0, 1000),
+    "yale_faces": (1900, 514),
+    "faces": (600, 240),
+    "glyphs": (8000, 2000),
+    "digits": (1397, 400),
+}
 _CLASSES = 10
 _DEEPFOOL_STEPS = 4  # on average, of each norm
+
+
+def sizes(wanted: Data) -> tuple[int, int]:
+    """(train, test) images of a data set, without reading it; for estimates alone."""
+    full = _IMAGES.get(wanted.name, (50000, 10000))
+    train, test = wanted.train or full[0], wanted.test or full[1]
+    return (train // 2, train - train // 2) if isinstance(wanted, HalvedTraining) else (train, test)
 
 
 def minutes(spec: Spec, *, images: tuple[int, int]) -> float:

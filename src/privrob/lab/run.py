@@ -17,8 +17,9 @@ from privrob.data import Split
 from privrob.lab import costs, tasks
 from privrob.lab import spec as specs
 from privrob.lab.context import Context, Splits, checksum_of
+from privrob.lab.files import Manifest
 from privrob.lab.fingerprint import choices, fingerprint
-from privrob.lab.spec import Data, HalvedTraining, Spec
+from privrob.lab.spec import Data, Spec
 from privrob.lab.store import Record, Store, WeightsError
 from privrob.lab.surroundings import surroundings
 
@@ -119,7 +120,7 @@ class Step:
 
     spec: Spec
     key: str
-    state: str  # fresh, verified, stale or missing
+    state: str  # fresh, verified, stale, missing or diverged
     minutes: float  # estimated for what is missing, measured for what is there
 
 
@@ -157,10 +158,21 @@ class Lab:
         """Its result is stored."""
         return self.lookup(spec) is not None
 
+    def diverged(self, spec: Spec) -> Manifest | None:
+        """What is kept of its training, or of one that it needs, that diverged by today's code."""
+        kept = self.store.diverged(key_of(spec))
+        if kept and kept["fingerprint"] == fingerprint_of(spec):
+            return kept
+        needed = map(self.diverged, specs.upstream(spec).values())
+        return next(filter(None, needed), None)
+
+    def _settled(self, spec: Spec) -> bool:
+        return self.has(spec) or self.diverged(spec) is not None
+
     def plan(self, wanted: Iterable[Spec]) -> list[Step]:
         """What is there and what would run, in order."""
         wanted = list(wanted)
-        todo = {key_of(spec) for spec in graph(wanted, there=self.has)}
+        todo = {key_of(spec) for spec in graph(wanted, there=self._settled)}
         steps = [self._step(spec) for spec in graph(wanted)]
         return [step for step in steps if step.state != "missing" or step.key in todo]
 
@@ -168,26 +180,32 @@ class Lab:
         found = self.lookup(spec)
         if found:
             return Step(spec, found.key, found.state, found.manifest["seconds"] / 60)
-        return Step(spec, key_of(spec), "missing", costs.minutes(spec, images=sizes(spec.data)))
+        if self.diverged(spec):
+            return Step(spec, key_of(spec), "diverged", 0.0)
+        minutes = costs.minutes(spec, images=costs.sizes(spec.data))
+        return Step(spec, key_of(spec), "missing", minutes)
 
     def get(self, spec: Spec) -> Result:
         """The result of one spec, computed if it is missing."""
         list(self.run([spec]))
-        found = self.lookup(spec)
-        assert found is not None
-        return found
+        if found := self.lookup(spec):
+            return found
+        kept = self.diverged(spec)
+        assert kept is not None
+        raise DivergedError(f"diverged on {kept['created']}: {kept['error']}")
 
     def run(
         self, wanted: Iterable[Spec], *, budget_minutes: float | None = None
     ) -> Iterator[Result]:
         """Compute what is missing and yield each new result.
 
-        Units that another process is computing are left to it. With a budget, no unit is begun
-        after it is spent. When all else is done, WeightsError for units that need a model whose
-        weights are not kept here, and DivergedError for models that diverged.
+        Units that another process is computing are left to it, and models that are known to
+        diverge are left alone. With a budget, no unit is begun after it is spent. When all else is
+        done, WeightsError for units that need a model whose weights are not kept here, and
+        DivergedError for models that diverged in this run.
         """
         started = time.monotonic()
-        pending, lost = graph(wanted, there=self.has), dict[str, Lost]()
+        pending, lost = graph(wanted, there=self._settled), dict[str, Lost]()
         while pending:
             waiting = []
             for spec in pending:
@@ -236,25 +254,30 @@ class Lab:
         unit = Context(spec, key, code["fingerprint"], self.store, self._splits, self.listener)
         self.listener(spec, 0, 1)
         inputs = {name: self.output(result) for name, result in upstream.items()}
-        try:
-            output = tasks.TASKS[kind](spec, inputs, unit)
-        except ValueError as error:
-            # evaluate.check_logits; an exception of its own there would age every record
-            if not str(error).startswith("model returned "):
-                raise
-            raise DivergedError(f"{costs.describe(spec)}: {error}; nothing is recorded") from error
-        manifest = {
+        manifest = code | {
             "key": key,
             "kind": kind,
             "spec": specs.plain(spec, labels=True),
             "upstream": {name: result.key for name, result in upstream.items()},
             "upstream_weights": {n: r.record.weights_sha256 for n, r in upstream.items()},
             "data": {spec.data.name: checksum_of(spec.data.name)},
-            "seconds": round(unit.seconds, 1),
         }
-        after = surroundings(self.device)
-        manifest |= code | {name: after[name] for name in ("peak_memory_mib", "created")}
+        try:
+            output = tasks.TASKS[kind](spec, inputs, unit)
+        except ValueError as error:
+            # evaluate.check_logits; an exception of its own there would age every record
+            if not str(error).startswith("model returned "):
+                raise
+            why = {"error": str(error), "done": unit.done, "total": unit.total}
+            self.store.keep_diverged(manifest | self._spent(unit) | why)
+            raise DivergedError(f"{costs.describe(spec)}: {error}; nothing is recorded") from error
+        manifest |= self._spent(unit)
         return Result(spec, self.store.save(kind, manifest, output.arrays, output.weights))
+
+    def _spent(self, unit: Context) -> dict[str, Any]:
+        after = surroundings(self.device)
+        cost = {name: after[name] for name in ("peak_memory_mib", "created")}
+        return cost | {"seconds": round(unit.seconds, 1)}
 
     def output(self, result: Result) -> tasks.Output:
         """A stored result as a task wants it, with weights."""
@@ -269,23 +292,3 @@ class Lab:
     def split(self, wanted: Data, part: str) -> Split:
         """One part of a data set on the device; its contents must be the key's."""
         return self._splits.get(wanted, part)
-
-
-# -- what a plan needs to know ------------------------------------------------------------------
-
-_IMAGES = {
-    "mnist": (60000, 10000),
-    "fashion_mnist": (60000, 10000),
-    "mnist_slice": (0, 1000),
-    "yale_faces": (1900, 514),
-    "faces": (600, 240),
-    "glyphs": (8000, 2000),
-    "digits": (1397, 400),
-}
-
-
-def sizes(wanted: Data) -> tuple[int, int]:
-    """(train, test) images of a data set, without reading it; for estimates alone."""
-    full = _IMAGES.get(wanted.name, (50000, 10000))
-    train, test = wanted.train or full[0], wanted.test or full[1]
-    return (train // 2, train - train // 2) if isinstance(wanted, HalvedTraining) else (train, test)

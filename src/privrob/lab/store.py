@@ -5,13 +5,10 @@ The store knows bytes and names. A result is `<root>/<kind>/<key>/` with `manife
 zoo under any name (found by checksum). The first root is written to, all are read.
 """
 
-import hashlib
 import io
 import json
 import os
 import shutil
-import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,14 +21,22 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-Manifest = dict[str, Any]
+from privrob.lab.files import (
+    TEMPORARY,
+    Manifest,
+    StoreError,
+    checked,
+    json_text,
+    npz,
+    put,
+    read_json,
+    sha256,
+    write,
+    writing,
+)
+
 MANIFEST, ARRAYS, WEIGHTS, CHECKS = "manifest.json", "arrays.npz", "weights.safetensors", "checks"
-TEMPORARY = ".tmp-"  # what has such a name is no result, and is gone a day after a kill left it
-DAY = 24 * 3600
-
-
-class StoreError(RuntimeError):
-    """A record that cannot be used, or a folder that cannot be written; names the file."""
+DIVERGED = "diverged"  # the folder, under a root, of what is kept of trainings that diverged
 
 
 class WeightsError(StoreError):
@@ -52,7 +57,7 @@ class Record:
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays, checked; StoreError if the file is not the one that was written."""
-        raw = _checked(self.folder / ARRAYS, self.manifest["files"][ARRAYS])
+        raw = checked(self.folder / ARRAYS, self.manifest["files"][ARRAYS])
         with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
             return dict(arrays)
 
@@ -111,7 +116,7 @@ class Store:
             names = (p for f in self.weight_folders for p in sorted(f.rglob("*.safetensors")))
             same = (p for p in names if p.stat().st_size == entry["bytes"])
             path = next((p for p in same if sha256(p.read_bytes()) == entry["sha256"]), path)
-        return _checked(path, entry) if path.exists() else None
+        return checked(path, entry) if path.exists() else None
 
     # -- writing --
 
@@ -127,15 +132,15 @@ class Store:
         The manifest needs `key`; `files` is filled in here. A record that is there is kept.
         """
         folder = self.root / kind / manifest["key"]
-        contents = {ARRAYS: _npz(arrays)}
+        contents = {ARRAYS: npz(arrays)}
         if weights:
             contents[WEIGHTS] = save_tensors({n: t.contiguous().cpu() for n, t in weights.items()})
         files = {n: {"sha256": sha256(b), "bytes": len(b)} for n, b in contents.items()}
         manifest = manifest | {"files": files}
-        with _writing(folder.parent) as temporary:
+        with writing(folder.parent) as temporary:
             for name, raw in contents.items():
-                _write(temporary / name, raw)
-            _write(temporary / MANIFEST, json_text(manifest).encode())
+                write(temporary / name, raw)
+            write(temporary / MANIFEST, json_text(manifest).encode())
             _rename_if_first(temporary, folder)
         self.forget(manifest["key"])
         return Record(folder, read_json(folder / MANIFEST))
@@ -151,21 +156,24 @@ class Store:
 
     def add_check(self, record: Record, check: Manifest) -> None:
         """Keep the outcome of a recomputation beside its record."""
-        name = f"{check['fingerprint']}.json"
-        folder = record.folder / CHECKS
-        with _writing(record.folder) as temporary:
-            _write(temporary / name, json_text(check).encode())
-            folder.mkdir(exist_ok=True)
-            (temporary / name).replace(folder / name)
+        path = record.folder / CHECKS / f"{check['fingerprint']}.json"
+        put(path, json_text(check).encode())
+
+    def keep_diverged(self, manifest: Manifest) -> None:
+        """Keep what is known of a training that gave no result; the manifest needs `key`."""
+        put(self.root / DIVERGED / f"{manifest['key']}.json", json_text(manifest).encode())
+        self.forget(manifest["key"])
+
+    def diverged(self, key: str) -> Manifest | None:
+        """What is kept of a training that gave no result, or None."""
+        paths = (root / DIVERGED / f"{key}.json" for root in self.roots)
+        return next((read_json(path) for path in paths if path.exists()), None)
 
     def checkpoint(self, key: str, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Replace the checkpoint of a key; `state` is plain JSON data."""
         tensors = {n: t.contiguous().cpu() for n, t in weights.items()}
         raw = save_tensors(tensors, metadata={"state": json.dumps(state)})
-        path = self._partial(key)
-        with _writing(path.parent) as temporary:
-            _write(temporary / path.name, sha256(raw).encode() + raw)
-            (temporary / path.name).replace(path)
+        put(self._partial(key), sha256(raw).encode() + raw)
 
     def restore(self, key: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The checkpoint of a key; None where there is none or it is damaged: then start anew."""
@@ -191,7 +199,7 @@ class Store:
         The system lets go of what a killed process held.
         """
         lock = FileLock(self._partial(key).with_suffix(".lock"), blocking=False)
-        with _writing(self._partial(key).parent), suppress(Timeout):
+        with writing(self._partial(key).parent), suppress(Timeout):
             lock.acquire()
         try:
             yield lock.is_locked
@@ -202,64 +210,6 @@ class Store:
         return self.root / ".partial" / f"{key}.checkpoint"
 
 
-# -- bytes --------------------------------------------------------------------------------------
-
-
-def sha256(raw: bytes) -> str:
-    """64 hexadecimal digits."""
-    return hashlib.sha256(raw).hexdigest()
-
-
-def json_text(value: Manifest) -> str:
-    """The one text of a manifest, closed by a checksum of the rest."""
-    body = {n: v for n, v in value.items() if n != "sha256"}
-    text = json.dumps(body, indent=1, sort_keys=True, allow_nan=False)
-    return json.dumps(body | {"sha256": sha256(text.encode())}, indent=1) + "\n"
-
-
-def read_json(path: Path) -> Manifest:
-    """A manifest whose bytes are the ones that were written; else StoreError with the path."""
-    try:
-        text = path.read_bytes().decode()  # not read_text, which takes any line end for another
-        value = json.loads(text)
-        intact = json_text(value) == text
-    except (OSError, ValueError, AttributeError) as error:
-        raise StoreError(
-            f"{path}: cannot be read ({error}); restore it or delete its folder"
-        ) from error
-    if not intact:
-        raise StoreError(
-            f"{path}: was changed after it was written; restore it or delete its folder"
-        )
-    return dict(value)
-
-
-def _checked(path: Path, entry: Mapping[str, Any]) -> bytes:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error})") from error
-    if sha256(raw) != entry["sha256"]:
-        raise StoreError(
-            f"{path}: contents differ from the record's checksum ({len(raw)} bytes, "
-            f"{entry['bytes']} expected); restore it or delete its folder"
-        )
-    return raw
-
-
-def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **dict(sorted(arrays.items())))  # type: ignore[arg-type]
-    return buffer.getvalue()
-
-
-def _write(path: Path, raw: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _rename_if_first(temporary: Path, folder: Path) -> None:
     """Put a record in its place, unless one is there: another process may have been first."""
     try:
@@ -267,31 +217,3 @@ def _rename_if_first(temporary: Path, folder: Path) -> None:
     except OSError:
         if not (folder / MANIFEST).exists():
             raise
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[Path]:
-    """A temporary folder inside `folder`, gone afterwards; StoreError where one cannot write."""
-    temporary = None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder))
-        yield temporary
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(
-            f"{folder}: cannot be written ({reason}); nothing was left behind. Mend that and give "
-            "the same command again: what is finished is kept"
-        ) from error
-    finally:
-        if temporary is not None:
-            _sweep(folder, temporary)
-
-
-def _sweep(folder: Path, temporary: Path) -> None:
-    """Remove a temporary folder, and those that a kill left there more than a day ago."""
-    shutil.rmtree(temporary, ignore_errors=True)
-    for path in folder.glob(f"{TEMPORARY}*"):
-        with suppress(OSError):  # another process sweeps too
-            if time.time() - path.stat().st_mtime > DAY:
-                shutil.rmtree(path)

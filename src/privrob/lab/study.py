@@ -7,7 +7,7 @@ import numpy as np
 
 from privrob.lab import costs, registry
 from privrob.lab.registry import Variant
-from privrob.lab.run import Lab, Listener, Result, graph, key_of, open_store, silent, sizes
+from privrob.lab.run import Lab, Listener, Result, graph, key_of, open_store, silent
 from privrob.lab.spec import Spec, upstream
 
 Pair = dict[str, dict[str, np.ndarray]]  # 'sgd' and 'dpsgd' -> the arrays of their records
@@ -78,7 +78,7 @@ def overruns(names: Sequence[str]) -> list[float]:
     wanted = [v.spec for name in names for v in registry.experiment(name).variants("paper")]
     found = {spec: lab.lookup(spec) for spec in graph(wanted)}
     return [
-        r.manifest["seconds"] / 60 / costs.minutes(spec, images=sizes(spec.data))
+        r.manifest["seconds"] / 60 / costs.minutes(spec, images=costs.sizes(spec.data))
         for spec, r in found.items()
         if r and r.manifest["device_kind"] == "cpu"
     ]

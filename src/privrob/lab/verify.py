@@ -16,6 +16,7 @@ from privrob.lab.spec import Pretrained, Train
 from privrob.lab.store import (
     ARRAYS,
     CHECKS,
+    DIVERGED,
     MANIFEST,
     TEMPORARY,
     WEIGHTS,
@@ -46,6 +47,7 @@ def verify_all(store: Store) -> list[Finding]:
     found = [finding for path in store.manifests() for finding in _record(path, store)]
     found += [finding for root in store.roots for finding in _without_manifest(root)]
     found += [finding for root in store.roots for finding in _benchmarks(root)]
+    found += [finding for root in store.roots for finding in _diverged(root)]
     return [*found, *_zoo(store)]
 
 
@@ -65,7 +67,7 @@ def _record(manifest: Path, store: Store) -> Iterator[Finding]:
     if (record.folder / WEIGHTS).exists():
         looks[WEIGHTS] = partial(Store(manifest.parents[2]).weights, record)
     for path in sorted((record.folder / CHECKS).glob("*.json")):
-        looks[f"{CHECKS}/{path.name}"] = partial(_check, path)
+        looks[f"{CHECKS}/{path.name}"] = partial(_require_own_name, path, "fingerprint")
     for name, look in looks.items():
         yield from _attempt(record.folder / name, look)
     yield from _attempt(manifest, partial(_require_same_upstream, record, store))
@@ -79,10 +81,10 @@ def _intact(store: Store, kind: str, key: str) -> Record | None:
         return None
 
 
-def _check(path: Path) -> None:
-    """A recomputation's outcome is intact and lies where its fingerprint says."""
-    if read_json(path)["fingerprint"] != path.stem:
-        raise StoreError(f"{path}: is of another fingerprint; restore its name or delete it")
+def _require_own_name(path: Path, what: str) -> None:
+    """A manifest is intact and has the name that this entry of it gives."""
+    if read_json(path)[what] != path.stem:
+        raise StoreError(f"{path}: is of another {what}; restore its name or delete it")
 
 
 def _unlisted(record: Record) -> Iterator[Finding]:
@@ -91,7 +93,7 @@ def _unlisted(record: Record) -> Iterator[Finding]:
     for path in sorted(p for p in record.folder.rglob("*") if p.is_file()):
         name = path.relative_to(record.folder)
         is_check = name.parent == Path(CHECKS) and name.suffix == ".json"
-        if not (str(name) in known or is_check or name.parts[0].startswith(TEMPORARY)):
+        if not (str(name) in known or is_check or any(p.startswith(TEMPORARY) for p in name.parts)):
             yield Finding(path, f"is not in {MANIFEST}; delete it")
 
 
@@ -148,6 +150,12 @@ def _benchmarks(root: Path) -> Iterator[Finding]:
     """The faults of the benchmark results."""
     for path in sorted((root / BENCHMARKS).glob("*.json")):
         yield from _attempt(path, partial(read_json, path))
+
+
+def _diverged(root: Path) -> Iterator[Finding]:
+    """The faults of what is kept of trainings that diverged."""
+    for path in sorted((root / DIVERGED).glob("*.json")):
+        yield from _attempt(path, partial(_require_own_name, path, "key"))
 
 
 # -- the zoo ------------------------------------------------------------------------------------

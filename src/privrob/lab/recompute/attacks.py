@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from privrob import evaluate
 from privrob.attacks import fgsm_grid, gradient
+from privrob.lab import costs, tasks
 from privrob.lab import spec as specs
-from privrob.lab import tasks
 from privrob.lab.recompute.base import (
     ATTACK_SLACK,
     PROBE_SLACK,
@@ -28,7 +28,7 @@ from privrob.lab.recompute.base import (
     upstream_of,
     weights_of,
 )
-from privrob.lab.run import Lab, Result, sizes
+from privrob.lab.run import Lab, Result
 from privrob.lab.spec import Data, Fgsm, Halved, LeftOut, Membership, Pgd, Targeted, Train
 from privrob.lab.tasks.probes import ATTACKS
 
@@ -124,7 +124,7 @@ def _sliced(spec: Any, images: int) -> Data:
         return cut(spec.data, images)
     if isinstance(spec.data, Halved | LeftOut):
         raise Unchecked("a random part has no first images")
-    train, test = sizes(spec.data)
+    train, test = costs.sizes(spec.data)
     return replace(spec.data, train=min(images, train), test=min(images, test))
 
 

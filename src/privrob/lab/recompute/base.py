@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from privrob import models
 from privrob.data import Split
+from privrob.lab import costs, tasks
 from privrob.lab import spec as specs
-from privrob.lab import tasks
-from privrob.lab.run import Lab, Result, sizes
+from privrob.lab.run import Lab, Result
 from privrob.lab.spec import Data, Spec, Train
 
 CLEAN_SLACK, ATTACK_SLACK = 1e-3, 0.1  # in logits
@@ -71,7 +71,7 @@ def judged(result: Result, method: str, differ: Array, excused: Array) -> Outcom
 def cut(wanted: Data, images: int) -> Data:
     """The first test images of a data set; MNIST's come from the slice in the package."""
     name = "mnist_slice" if wanted.name == "mnist" else wanted.name
-    return Data(name=name, train=None, test=min(images, sizes(wanted)[1]))
+    return Data(name=name, train=None, test=min(images, costs.sizes(wanted)[1]))
 
 
 def split(lab: Lab, wanted: Data) -> Split:
