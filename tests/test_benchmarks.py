@@ -14,7 +14,7 @@ from privrob.cli import app
 from privrob.lab import benchmark_goals, benchmark_results, benchmarks, benchmarks_page
 from privrob.lab.benchmark_goals import Goal, Limit
 from privrob.lab.benchmarks import WARMUP, Contestant
-from privrob.lab.store import StoreError
+from privrob.lab.files import StoreError
 
 CPU = torch.device("cpu")
 

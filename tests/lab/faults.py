@@ -13,7 +13,7 @@ import pytest
 import torch
 from specimens import DPSGD, FGSM, SGD
 
-from privrob.lab import store as store_module
+from privrob.lab import files
 from privrob.lab.run import Lab, key_of
 from privrob.lab.spec import Data, Train
 from privrob.lab.store import Store, sha256
@@ -165,6 +165,6 @@ def killed_at(moment, folder, log, study):
             file.write(raw[len(raw) // 2 :])
         tick()
 
-    store_module._write = in_two
+    files.write = in_two
     sys.addaudithook(hook)
     compute(folder, log, study)

@@ -38,9 +38,10 @@ from privrob import data
 from privrob.cli import app
 from privrob.cli import compute as commands
 from privrob.lab import run, tasks
+from privrob.lab.files import DAY
 from privrob.lab.registry import Variant
 from privrob.lab.run import Lab, key_of
-from privrob.lab.store import DAY, Store
+from privrob.lab.store import Store
 from privrob.lab.verify import verify_all
 
 KILLS = 30

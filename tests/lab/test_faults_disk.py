@@ -25,6 +25,7 @@ from specimens import load
 
 from privrob import data, paths, zoo
 from privrob.data import DataError, MissingDataError, catalogue, files
+from privrob.lab import files as lab_files
 from privrob.lab import run, tasks
 from privrob.lab import store as module
 from privrob.lab.run import Lab, key_of
@@ -156,7 +157,7 @@ def disk(monkeypatch, store):
             return real(*args, **kwargs)
 
         monkeypatch.setattr(owner, name, asking)
-    monkeypatch.setattr(module, "_write", disk.write)
+    monkeypatch.setattr(lab_files, "write", disk.write)
     return disk
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from privrob.lab import store as module
+from privrob.lab import files as module
 from privrob.lab.store import Store, StoreError
 
 ARRAYS = {"odds": np.array([0.5, -1.25], np.float16), "right": np.array([True, False])}

@@ -21,7 +21,7 @@ from privrob.cli.base import (
 )
 
 if TYPE_CHECKING:
-    from privrob.lab.store import Manifest
+    from privrob.lab.files import Manifest
 
 
 @app.command()

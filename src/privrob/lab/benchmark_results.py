@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from privrob import paths
-from privrob.lab.store import Manifest, StoreError, json_text, read_json
+from privrob.lab.files import Manifest, StoreError, json_text, read_json
 from privrob.lab.surroundings import surroundings
 
 PEERS = ("opacus", "torchattacks", "foolbox")

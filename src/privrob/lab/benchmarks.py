@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from privrob import paths
-from privrob.lab.store import Manifest
+from privrob.lab.files import Manifest
 
 Run = Callable[[], object]
 WARMUP = 2  # rounds that are run and not counted

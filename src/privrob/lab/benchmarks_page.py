@@ -5,8 +5,8 @@ from typing import Any
 
 from privrob.lab import benchmark_goals, benchmark_results
 from privrob.lab.benchmark_goals import LIMITS, Limit, Outcome, judge
+from privrob.lab.files import Manifest
 from privrob.lab.markup import Cell, chip, page, table
-from privrob.lab.store import Manifest
 
 INTRO = (
     "What a step or an attack of this book costs beside other implementations of the same. All "

@@ -21,6 +21,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from privrob.lab import files
 from privrob.lab.files import (
     TEMPORARY,
     Manifest,
@@ -31,7 +32,6 @@ from privrob.lab.files import (
     put,
     read_json,
     sha256,
-    write,
     writing,
 )
 
@@ -135,12 +135,12 @@ class Store:
         contents = {ARRAYS: npz(arrays)}
         if weights:
             contents[WEIGHTS] = save_tensors({n: t.contiguous().cpu() for n, t in weights.items()})
-        files = {n: {"sha256": sha256(b), "bytes": len(b)} for n, b in contents.items()}
-        manifest = manifest | {"files": files}
+        sums = {n: {"sha256": sha256(b), "bytes": len(b)} for n, b in contents.items()}
+        manifest = manifest | {"files": sums}
         with writing(folder.parent) as temporary:
             for name, raw in contents.items():
-                write(temporary / name, raw)
-            write(temporary / MANIFEST, json_text(manifest).encode())
+                files.write(temporary / name, raw)
+            files.write(temporary / MANIFEST, json_text(manifest).encode())
             _rename_if_first(temporary, folder)
         self.forget(manifest["key"])
         return Record(folder, read_json(folder / MANIFEST))
