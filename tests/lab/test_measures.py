@@ -133,6 +133,7 @@ CASES = {
     "corruption_gap": {"corruption": "fog"},
     "corrupted_accuracy": {"model": "sgd"},
     "corrupted_gap": {},
+    "corrupted_excess_gap": {},
     "gap_grows_excess": {"least": 0.9},
     "gap_lead": {"corruptions": ["brightness", "fog", "frost"]},
     "smallest_corruption_drop_step": {},

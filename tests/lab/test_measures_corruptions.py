@@ -44,6 +44,11 @@ def test_the_gap_grows_where_it_is_above_the_clean_one_and_not_where_it_equals()
     assert MEASURES["gap_grows_excess"](pair, least=0.05) == pytest.approx(2 / 31 - 0.05)
 
 
+def test_the_mean_gap_is_counted_beyond_the_clean_one():
+    pair = {"sgd": record(at(fog=16), clean=19), "dpsgd": record(at(fog=4), clean=18)}
+    assert MEASURES["corrupted_excess_gap"](pair) == pytest.approx(60 / 31 - 5)
+
+
 def test_the_lead_is_of_the_smallest_named_over_the_largest_other():
     pair = {"sgd": record(20), "dpsgd": record(at(brightness=1, fog=2, frost=3, snow=5))}
     names = ["brightness", "fog", "frost"]

@@ -200,6 +200,8 @@ _ALL = (
              questions.pgd, controls),
             ("control-distance", _NOWHERE, "Equally accurate models, distance to the boundary",
              questions.distance, controls),
+            ("control-corruptions", _NOWHERE, "Equally accurate models under MNIST-C's corruptions",
+             questions.corrupted, controls),
             ("grid", "not in the paper; Figure 7", "Clipping and noise apart, under FGSM",
              questions.fgsm, swept_over(GRID, quick=())),
         )

@@ -55,6 +55,11 @@ def corrupted_gap(pair: Pair) -> Number:
     return corruption_gaps(pair).mean(-1)[()]
 
 
+def corrupted_excess_gap(pair: Pair) -> Number:
+    """The mean gap over all corruptions beyond that on clean images, points."""
+    return corrupted_gap(pair) - gap_of(pair, "correct_test")
+
+
 def gap_grows_excess(pair: Pair, *, least: float) -> Number:
     """The share of the corruptions with a gap above that on clean images, minus `least`."""
     _refuse_stand_ins(pair)
@@ -100,6 +105,6 @@ def _refuse_stand_ins(pair: Pair, places: Sequence[int] = range(len(CORRUPTIONS)
 
 
 ALL = (
-    corruption_accuracy, corruption_gap, corrupted_accuracy, corrupted_gap, gap_grows_excess,
-    gap_lead, smallest_corruption_drop_step,
+    corruption_accuracy, corruption_gap, corrupted_accuracy, corrupted_gap,
+    corrupted_excess_gap, gap_grows_excess, gap_lead, smallest_corruption_drop_step,
 )  # fmt: skip
