@@ -31,7 +31,7 @@ def test_models_without_a_record_tell_nothing():
 def test_a_fall_is_told_with_its_epochs(monkeypatch):
     monkeypatch.setattr(histories, "Lab", lambda store, on: FakeLab([0.5, 0.98, 0.03]))
     shown = leak([1.0] * 6, [0.0] * 6, model="abs", tier="recorded", source="")
-    shown.row.variant.train = None
+    shown.row.variant.train = SimpleNamespace(training=None)
     text = histories.falls_told([shown]).text
     assert "abstract training, seed 0, was right on 98.0 % after epoch 2" in text
     assert "3.0 % after epoch 3; it ended at 3.0 %, where guessing has 33.3 %." in text

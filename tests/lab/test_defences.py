@@ -8,7 +8,7 @@ import torch
 from specimens import IBP, MEMBERSHIP, SGD, load, same
 
 from privrob import data
-from privrob.lab import registry, run, song2019
+from privrob.lab import recipes, registry, run, song2019
 from privrob.lab.context import Splits
 from privrob.lab.recompute.attacks import _sliced
 from privrob.lab.recompute.base import Unchecked
@@ -17,16 +17,20 @@ from privrob.lab.spec import (
     Defended,
     DpSgd,
     Halved,
+    InParts,
     LeftOut,
     Masking,
     Membership,
     Natural,
     Ramp,
     Targeted,
+    constant,
+    training_settings,
 )
 from privrob.lab.store import Store
 from privrob.lab.tasks.defences import LOSSES, _at, _rate
 from privrob.lab.tasks.membership import require_sound
+from privrob.lab.tasks.training import METHODS
 
 
 @pytest.fixture(autouse=True)
@@ -58,8 +62,23 @@ def test_boxes_grow_as_the_authors_count_them():
         assert _at(d.eps, 95 * epoch) == pytest.approx(song2019.EPS * theirs)
 
 
-def test_a_run_that_stopped_goes_on_with_its_bits(lab, monkeypatch):
-    whole = lab.get(IBP)
+def in_parts(train, parts):
+    training = InParts(**training_settings(train.training), parts=parts)
+    return replace(train, training=training)
+
+
+# Draws at every update, unlike IBP.
+DRAWING = replace(
+    IBP,
+    training=replace(
+        IBP.training, defence=recipes.pgd(constant(0.1), step_share=0.5, steps=2), updates=20
+    ),
+)
+
+
+@pytest.mark.parametrize("train", [IBP, in_parts(IBP, 3), in_parts(DRAWING, 3)])
+def test_a_run_that_stopped_goes_on_with_its_bits(lab, monkeypatch, train):
+    whole = lab.get(train)
     other = Lab(Store(lab.store.root.parent / "other"), on="cpu")
     checkpoint = run.Context.checkpoint
 
@@ -69,11 +88,36 @@ def test_a_run_that_stopped_goes_on_with_its_bits(lab, monkeypatch):
 
     monkeypatch.setattr(run.Context, "checkpoint", stop)
     with pytest.raises(KeyboardInterrupt):
-        other.get(IBP)
+        other.get(train)
     monkeypatch.setattr(run.Context, "checkpoint", checkpoint)
-    again = other.get(IBP)
+    again = other.get(train)
     assert same(whole.arrays, again.arrays)
     assert whole.manifest["files"] == again.manifest["files"]
+
+
+@pytest.mark.parametrize("parts", [2, 3, 20])
+def test_in_parts_it_is_the_same_training(lab, parts):
+    """Ten updates an epoch, 25 in all; more parts than updates leave some of them empty."""
+    whole, parted = (lab.get(train) for train in (IBP, in_parts(IBP, parts)))
+    assert (
+        whole.manifest["files"]["weights.safetensors"]
+        == (parted.manifest["files"]["weights.safetensors"])
+    )
+    ends = parted.arrays["history"][parts - 1 :: parts]
+    assert np.array_equal(ends, whole.arrays["history"])
+
+
+def test_no_part_draws_what_another_drew(lab):
+    method = METHODS["InParts"](in_parts(DRAWING, 2), torch.nn.Linear(1, 1), 600)
+    (noise,) = method.generators
+
+    def first_draw(part):
+        next(method.batches(part))
+        return torch.rand(3, generator=noise).tolist()
+
+    drawn = [first_draw(part) for part in range(4)]
+    assert len({tuple(d) for d in drawn}) == 4
+    assert first_draw(1) == drawn[1]
 
 
 def test_scores_are_those_of_the_model_itself(lab):

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from privrob import plot
 from privrob.exhibits.leaks import Leak
 from privrob.exhibits.notes import sentence
 from privrob.lab.run import Lab, open_store
+from privrob.lab.spec import InParts, Training
 
 LOST = 0.5  # of its best accuracy: a training that ends below this has lost what it had learned
 
@@ -32,10 +33,16 @@ def falls_told(found: Sequence[Leak]) -> plot.Figure:
     return sentence(f"Recorded: {' '.join(told) or none}")
 
 
+def _by_epoch(history: NDArray[np.float64], training: Training) -> NDArray[np.float64]:
+    """The accuracies at the ends of epochs, where there is one after each part of an epoch."""
+    parts = training.parts if isinstance(training, InParts) else 1
+    return history[parts - 1 :: parts]
+
+
 def _fall_told(leak: Leak) -> str:
     train = Lab(open_store("paper"), on="cpu").lookup(leak.row.variant.train)
     assert train is not None  # its scores are recorded, which need it
-    history = train.arrays["history"]
+    history = _by_epoch(train.arrays["history"], leak.row.variant.train.training)
     epochs = fall(history)
     if epochs is None:
         return ""

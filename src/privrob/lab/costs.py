@@ -21,6 +21,7 @@ from privrob.lab.spec import (
     Fgsm,
     HalvedTraining,
     Head,
+    InParts,
     Interval,
     Logits,
     Masking,
@@ -176,6 +177,7 @@ def describe(spec: Spec) -> str:
 
 def _method(training: Training) -> str:
     if isinstance(training, Defended):
-        against = "" if type(training) is Defended else f"{type(training).__name__.lower()} "
+        same = type(training) in (Defended, InParts)
+        against = "" if same else f"{type(training).__name__.lower()} "
         return against + type(training.defence).__name__.lower()
     return "DP-SGD" if isinstance(training, DpSgd) else "SGD"

@@ -4,8 +4,9 @@ Update n, from 0. What a recipe gives in epochs is written in updates here, so t
 all recipes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isfinite
+from typing import Any
 
 from privrob.lab.checks import known, require
 
@@ -184,6 +185,25 @@ class Defended(Training):
         require(self.weight_decay >= 0, f"weight_decay must be >= 0, got {self.weight_decay}")
         require(self.clip_grad_norm > 0, f"clip_grad_norm must be > 0, got {self.clip_grad_norm}")
         require(self.augment >= 0, f"augment must be 0 or more, got {self.augment}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InParts(Defended):
+    """The same training in `parts` of an epoch, for one whose epochs take long.
+
+    After each part the accuracy on the test images is taken and a checkpoint is left.
+    """
+
+    parts: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.parts >= 2, f"parts must be at least 2, got {self.parts}")
+
+
+def training_settings(training: Defended) -> dict[str, Any]:
+    """Those that every defended training has, by name."""
+    return {f.name: getattr(training, f.name) for f in fields(Defended)}
 
 
 # -- countermeasures to the leak ----------------------------------------------------------------

@@ -4,11 +4,19 @@ The paper discusses temperature scaling and regularisation; its settings stand b
 book could read, so they are our choice. Temperature scaling trains nothing and is no model here.
 """
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from privrob.lab import song2019 as song
-from privrob.lab.spec import Data, Defended, DpSgd, Early, Regularised, Train
+from privrob.lab.spec import (
+    Data,
+    Defended,
+    DpSgd,
+    Early,
+    Regularised,
+    Train,
+    training_settings,
+)
 
 STOPS = (0.2, 0.6)  # of the updates: before and after eps stands still in profile quick
 # The rule of Nasr et al. (2018): equal batches of both kinds; weight and network are ours.
@@ -25,7 +33,7 @@ def stopped(train: Train, share: float) -> Train:
     """The first `share` of the updates of a training."""
     t = train.training
     assert isinstance(t, Defended)
-    return replace(train, training=Early(**_settings(t), stop=round(share * t.updates)))
+    return replace(train, training=Early(**training_settings(t), stop=round(share * t.updates)))
 
 
 def members(train: Train) -> Data:
@@ -47,16 +55,15 @@ def regularised(train: Train) -> Train:
     data = train.data
     if data.train is not None:
         data = replace(data, train=data.train + REFERENCE[name])
-    settings = _settings(t) | ADVERSARY | {"reference": REFERENCE[name]}
-    return replace(train, data=data, training=Regularised(**settings))
+    against = training_settings(t) | ADVERSARY | {"reference": REFERENCE[name]}
+    return replace(train, data=data, training=Regularised(**against))
 
 
 def without(train: Train) -> Train:
     """What a regularised model is compared with: its members, batches and first weights alone."""
     t = train.training
     assert isinstance(t, Regularised)
-    settings = {f.name: getattr(t, f.name) for f in fields(Defended)}
-    return replace(train, data=members(train), training=Defended(**settings))
+    return replace(train, data=members(train), training=Defended(**training_settings(t)))
 
 
 def private(train: Train) -> Train:
@@ -86,7 +93,3 @@ def countermeasures(train: Train, *, private_too: bool) -> dict[str, Train]:
     fewer = {} if twin == train else {FEWER: twin}
     last = {PRIVATE: private(train)} if private_too else {}
     return {"": train} | early | fewer | {REGULARISED: against} | last
-
-
-def _settings(t: Defended) -> dict[str, Any]:
-    return {f.name: getattr(t, f.name) for f in fields(Defended)}

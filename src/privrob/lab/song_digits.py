@@ -20,6 +20,7 @@ from privrob.lab.spec import (
     Model,
     Natural,
     Train,
+    training_settings,
 )
 
 NAMES = ("natural", "pgd", *song.VERIFIABLE)
@@ -46,14 +47,14 @@ def digits(name: str, *, seed: int) -> Train:
 
 def _short(t: Defended) -> Defended:
     updates = DUAL_UPDATES if isinstance(t.defence, Dual) else UPDATES
-    return replace(
-        t,
-        updates=updates,
-        batch_size=BATCH,
-        lr=LR,
-        lr_steps=((round(FALL * updates), 0.2),),
-        defence=_defence(t.defence, updates),
-    )
+    short = {
+        "updates": updates,
+        "batch_size": BATCH,
+        "lr": LR,
+        "lr_steps": ((round(FALL * updates), 0.2),),
+        "defence": _defence(t.defence, updates),
+    }
+    return Defended(**training_settings(t) | short)
 
 
 def _defence(d: Defence, updates: int) -> Defence:

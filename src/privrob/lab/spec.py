@@ -20,6 +20,7 @@ from privrob.lab.defence_spec import (
     Distributional,
     Dual,
     Early,
+    InParts,
     Interval,
     Natural,
     Ramp,
@@ -27,6 +28,7 @@ from privrob.lab.defence_spec import (
     Trades,
     Training,
     constant,
+    training_settings,
 )  # fmt: skip
 from privrob.lab.head_spec import HalvedTraining, Head, Pretrained, StoppedHead
 from privrob.lab.score_spec import Membership, Targeted
@@ -47,11 +49,11 @@ from privrob.lab.train_spec import (
 __all__ = [
     "KINDS", "READINGS", "SCALES", "Abstract", "Adversarial", "Corrupted", "Curvature", "Data",
     "Defence", "Defended", "Distance", "Distributional", "DpSgd", "Dual", "Early", "Fgsm", "Halved",
-    "HalvedTraining", "Head", "Interval", "LeftOut", "Logits", "Masking", "Membership", "Model",
-    "Natural", "Pgd", "Pretrained", "Ramp", "Regularised", "Section", "Sgd", "Spec", "Steps",
-    "Stopped", "StoppedHead", "Targeted", "Trades", "Train", "Training",
-    "canonical", "constant", "digest", "kind", "known", "label", "plain", "require",
-    "seed_for", "spec_digest", "upstream",
+    "HalvedTraining", "Head", "InParts", "Interval", "LeftOut", "Logits", "Masking", "Membership",
+    "Model", "Natural", "Pgd", "Pretrained", "Ramp", "Regularised", "Section", "Sgd", "Spec",
+    "Steps", "Stopped", "StoppedHead", "Targeted", "Trades", "Train", "Training", "canonical",
+    "constant", "digest", "kind", "known", "label", "plain", "require", "seed_for", "spec_digest",
+    "training_settings", "upstream",
 ]  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """song2019's defences as methods of training: a spec's schedules bound to the seven losses."""
 
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
 from functools import partial
 from math import ceil, inf
 from typing import Any
@@ -15,12 +16,14 @@ from privrob.lab.spec import (
     Defended,
     Distributional,
     Dual,
+    InParts,
     Interval,
     Ramp,
     Trades,
     Train,
     seed_for,
     spec_digest,
+    training_settings,
 )
 from privrob.lab.tasks.method import Method, shuffled
 from privrob.training import loop, losses, schedules
@@ -53,6 +56,30 @@ def defended(spec: Train, model: nn.Module, size: int) -> Method:
         per_epoch=per_epoch,
     )
     return Method(step, batches, ceil(t.updates / per_epoch), step, (noise,))
+
+
+def in_parts(spec: Train, model: nn.Module, size: int) -> Method:
+    """The same training, whose epochs end, for all who look on, after each part of an epoch.
+
+    A part draws from its own number alone.
+    """
+    t = spec.training
+    assert isinstance(t, InParts)
+    method = defended(replace(spec, training=Defended(**training_settings(t))), model, size)
+    length = ceil(loop.updates_per_epoch(size, batch_size=t.batch_size) / t.parts)
+    batches = partial(_part, method=method, parts=t.parts, length=length, key=spec_digest(spec))
+    return replace(method, batches=batches, epochs=t.parts * method.epochs)
+
+
+def _part(n: int, *, method: Method, parts: int, length: int, key: str) -> Iterator[Tensor]:
+    """The n-th part: so many batches of its epoch."""
+    epoch, part = divmod(n, parts)
+    for i, index in enumerate(method.batches(epoch)):
+        if i == part * length:
+            for generator in method.generators:
+                generator.manual_seed(seed_for(key, f"noise/{epoch}/{part}"))
+        if i // length == part:
+            yield index
 
 
 def _bindings(loss: losses.Loss) -> Hashable:

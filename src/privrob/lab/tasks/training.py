@@ -82,6 +82,7 @@ METHODS: dict[str, Callable[[Train, nn.Module, int], Method]] = {
     "Sgd": plain.sgd,
     "DpSgd": plain.dpsgd,
     "Defended": defences.defended,
+    "InParts": defences.in_parts,
     "Early": countermeasures.early,
     "Regularised": countermeasures.regularised,
 }
