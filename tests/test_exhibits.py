@@ -97,6 +97,16 @@ def test_an_estimate_over_seeds_is_students_and_one_seed_is_over_images(folders)
     assert (single.low, single.high) == pytest.approx((whole.low, whole.high))
 
 
+def test_the_interval_of_a_share_ends_where_percentages_do(folders):
+    record("tursynbek2020/fgsm", seeds=(0, 1, 2))
+    group = exhibits.gather("tursynbek2020/fgsm")[0]
+    found = iter([98.0, 100.0, 90.0] * 2)
+    free = group.estimate(lambda pair: next(found))
+    cut = group.share(lambda pair: next(found))
+    assert free.high > 100
+    assert (cut.mean, cut.low, cut.high) == (free.mean, free.low, 100)
+
+
 def test_what_the_results_cannot_give_is_none(folders):
     record("tursynbek2020/fgsm", seeds=(0,))
     group = exhibits.gather("tursynbek2020/fgsm")[0]

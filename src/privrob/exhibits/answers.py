@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from privrob.exhibits.groups import MODELS, Group
+from privrob.exhibits.groups import MODELS, Estimate, Group
 from privrob.exhibits.values import cell
 from privrob.lab.measures import answers
 from privrob.plot.curves import DASHES
@@ -20,8 +20,8 @@ def by_class(groups: Sequence[Group]) -> list[Row]:
     """Accuracy of both networks on each class, and the gap, of every group."""
     rows: list[Row] = []
     for g in groups:
-        parts = {
-            name: g.estimate(partial(answers.class_accuracy, model=m)) for m, name in MODELS.items()
+        parts: dict[str, Estimate | None] = {
+            name: g.share(partial(answers.class_accuracy, model=m)) for m, name in MODELS.items()
         }
         parts["gap, points"] = g.estimate(answers.class_gap)
         for k in range(10):

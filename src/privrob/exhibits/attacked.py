@@ -36,14 +36,12 @@ def _same(group: Group, others: Sequence[Group]) -> Group | None:
 def _accuracies(group: Group, pgd: Group | None, eps: float) -> dict[str, object]:
     found: dict[str, object] = {}
     for model, name in MODELS.items():
-        e = group.estimate(partial(_under_fgsm, model=model, eps=eps))
-        assert e is not None  # shares are never missing
+        e = group.share(partial(_under_fgsm, model=model, eps=eps))
         found[f"FGSM,\n{name}"] = cell(group, e, digits=1)
     for steps in PGD_STEPS if pgd else ():
         for model, name in MODELS.items():
             assert pgd is not None
-            e = pgd.estimate(partial(_under_pgd, model=model, eps=eps, steps=steps))
-            assert e is not None
+            e = pgd.share(partial(_under_pgd, model=model, eps=eps, steps=steps))
             found[f"PGD, {steps} steps,\n{name}"] = cell(pgd, e, digits=1)
     return found
 

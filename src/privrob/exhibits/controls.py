@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from privrob import data, plot, stats
 from privrob.exhibits import attacked
 from privrob.exhibits.figures import accuracy, claim
-from privrob.exhibits.groups import Estimate, Group
+from privrob.exhibits.groups import Group
 from privrob.exhibits.notes import sentence
 from privrob.exhibits.sweeps import cost_a_seed
 from privrob.exhibits.values import cell, curve_of, evidence
@@ -106,7 +106,7 @@ def diverged(variant: Variant) -> Manifest | None:
 
 
 def _cell(group: Group) -> Row:
-    curve, flat = (_estimate(group, f) for f in (_accuracy, _zero_gradient))
+    curve, flat = (group.share(f) for f in (_accuracy, _zero_gradient))
     eps = group.rows[0].result.arrays["eps"]
     at = {f"FGSM,\nε = {e:g}" if e else "clean": int(abs(eps - e).argmin()) for e in CURVED}
     row: Row = {name: cell(group, curve, digits=1, at=i) for name, i in at.items()}
@@ -122,12 +122,6 @@ def _accuracy(pair: Pair) -> Any:
 
 def _zero_gradient(pair: Pair) -> Any:
     return 100 * pair["dpsgd"]["zero_gradient"].mean(-1)
-
-
-def _estimate(group: Group, measure: Any) -> Estimate:
-    e = group.estimate(measure)
-    assert e is not None  # shares are never missing
-    return e
 
 
 def flag(group: Group) -> str:
@@ -196,7 +190,7 @@ def grid_alt(panels: Mapping[str, Sequence[plot.Curve]]) -> str:
 
 
 def _curve(group: Group, label: str) -> plot.Curve:
-    e = _estimate(group, _accuracy)
+    e = group.share(_accuracy)
     eps = group.rows[0].result.arrays["eps"].tolist()
     return curve_of(group, e, eps, label, label)
 
@@ -221,7 +215,8 @@ def plateau_told(groups: Sequence[Group]) -> plot.Figure:
 def plateau(group: Group) -> bool | None:
     """Whether a cell has one, by the claim on Figure 3b; None where it is flagged or undecided."""
     measure = partial(measures.MEASURES["fgsm_plateau"], **claim("figure3/b-plateau").arguments)
-    e = _estimate(group, measure)
+    e = group.estimate(measure)
+    assert e is not None  # of FGSM on a grid that reaches so far
     if flag(group) or e.low <= 0 <= e.high:
         return None
     return bool(e.low > 0)
@@ -242,8 +237,8 @@ def _cause(has: Sequence[Mechanism], none: Sequence[Mechanism]) -> str:
 
 
 def _rests_on(groups: Sequence[Group]) -> str:
-    left = " and ".join(f"{_estimate(g, _accuracy).mean[-1]:.1f} %" for g in groups)
-    flat = " and ".join(f"{_estimate(g, _zero_gradient).mean:.1f} %" for g in groups)
+    left = " and ".join(f"{g.share(_accuracy).mean[-1]:.1f} %" for g in groups)
+    flat = " and ".join(f"{g.share(_zero_gradient).mean:.1f} %" for g in groups)
     return (
         f"FGSM at the largest ε leaves {left} of the images there, and the input gradient is "
         f"exactly zero for {flat}: FGSM cannot move those, so by itself it shows no robustness."

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from privrob import evaluate, plot
 from privrob.attacks import fgsm_grid
-from privrob.exhibits.groups import MODELS, Group
+from privrob.exhibits.groups import MODELS, Estimate, Group
 from privrob.exhibits.values import curve_of
 from privrob.lab import statements
 from privrob.lab.measures import Pair
@@ -62,10 +62,15 @@ def accuracy(pair: Pair, model: str) -> Any:
     return 100 * pair[model]["correct"].mean(-1)
 
 
+def accuracy_share(group: Group, model: str) -> Estimate:
+    """That accuracy with its interval."""
+    return group.share(lambda pair: accuracy(pair, model))
+
+
 def accuracy_curves(groups: Iterable[Group]) -> list[plot.Curve]:
     """Accuracy under FGSM: one curve a group and model."""
     return [
-        _curve(group, lambda pair, m=model: accuracy(pair, m), f"{name}, {_short(group)}", model)
+        _curve(group, accuracy_share(group, model), f"{name}, {_short(group)}", model)
         for group in groups
         for model, name in MODELS.items()
     ]
@@ -73,14 +78,14 @@ def accuracy_curves(groups: Iterable[Group]) -> list[plot.Curve]:
 
 def gap_curves(groups: Iterable[Group]) -> list[plot.Curve]:
     """Accuracy of SGD minus that of DP-SGD, paired by seed or by image."""
-    return [
-        _curve(g, lambda pair: accuracy(pair, "sgd") - accuracy(pair, "dpsgd"), _short(g), "")
-        for g in groups
-    ]
+    return [_curve(g, g.estimate(_accuracy_gap), _short(g), "") for g in groups]
 
 
-def _curve(group: Group, measure: Any, label: str, model: str) -> plot.Curve:
-    e = group.estimate(measure)
+def _accuracy_gap(pair: Pair) -> Any:
+    return accuracy(pair, "sgd") - accuracy(pair, "dpsgd")
+
+
+def _curve(group: Group, e: Estimate | None, label: str, model: str) -> plot.Curve:
     assert e is not None  # shares are never missing
     eps = group.rows[0].result.arrays["eps"].tolist()
     return curve_of(group, e, eps, label, model)

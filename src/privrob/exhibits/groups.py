@@ -83,6 +83,15 @@ class Group:
         mean, low, high = (np.reshape(e, values.shape[1:]) for e in ends)
         return Estimate(mean, low, high, len(values))
 
+    def share(self, measure: Measure) -> Estimate:
+        """The mean of a percentage, which is never missing.
+
+        Student's interval, which knows no limits, ends where percentages do.
+        """
+        e = self.estimate(measure)
+        assert e is not None
+        return replace(e, low=np.maximum(e.low, 0), high=np.minimum(e.high, 100))
+
 
 def _with_clean(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Arrays and, where an attack tells, `correct_test`: which images are right before it."""

@@ -65,7 +65,8 @@ class Network:
 
     def after(self, attack: str, *, eps: float) -> Estimate:
         """Accuracy after an attack, percent."""
-        return self.estimate(measures.masking_accuracy, attack=attack, eps=eps)
+        measure = partial(measures.masking_accuracy, model=self.model, attack=attack, eps=eps)
+        return self.group.share(measure)
 
     @property
     def flat(self) -> float:

@@ -41,7 +41,7 @@ def standing_curves(groups: Sequence[Group], *, eps: float, step_size: float) ->
     for group in groups:
         k = place_of(grid_of(group)[1], step_size)
         for name in MODELS:
-            e = group.estimate(partial(_percent_standing, model=name, eps=eps, k=k))
+            e = group.share(partial(_percent_standing, model=name, eps=eps, k=k))
             curves.append(_curve(e, after, group, name))
     return curves
 

@@ -10,8 +10,8 @@ from math import inf
 from typing import Any
 
 from privrob import plot
-from privrob.exhibits.figures import accuracy, stamp
-from privrob.exhibits.groups import MODELS, Estimate, Group
+from privrob.exhibits.figures import accuracy_share, stamp
+from privrob.exhibits.groups import MODELS, Group
 from privrob.exhibits.notes import sentence
 from privrob.exhibits.values import cell, curve_of, evidence
 from privrob.lab import costs, registry
@@ -54,15 +54,9 @@ def label(name: str, note: str) -> str:
 
 
 def _curve(group: Group, model: str, label: str) -> plot.Curve:
-    e = _estimate(group, model)
+    e = accuracy_share(group, model)
     eps = group.rows[0].result.arrays["eps"].tolist()
     return curve_of(group, e, eps, label, model)
-
-
-def _estimate(group: Group, model: str) -> Estimate:
-    e = group.estimate(lambda pair: accuracy(pair, model))
-    assert e is not None  # shares are never missing
-    return e
 
 
 def over(groups: Iterable[Group]) -> str:
@@ -82,7 +76,7 @@ def alt(name: str, groups: Sequence[Group], *, eps: Sequence[float]) -> str:
 
 
 def _at(group: Group, model: str, eps: Sequence[float]) -> list[str]:
-    mean = _estimate(group, model).mean
+    mean = accuracy_share(group, model).mean
     grid = group.rows[0].result.arrays["eps"]
     return [f"{mean[abs(grid - e).argmin()]:.1f}" for e in eps]
 
@@ -124,7 +118,7 @@ def _wanted(name: str) -> dict[str, Variant]:
 
 
 def _values(group: Group, model: str, eps: Sequence[float]) -> Row:
-    e = _estimate(group, model)
+    e = accuracy_share(group, model)
     grid = group.rows[0].result.arrays["eps"]
     row: Row = {}
     for radius in eps:
@@ -193,7 +187,7 @@ def _turn(name: str, groups: Sequence[Group], eps: float) -> str:
 
 def _gap_at(group: Group, eps: float) -> float:
     grid = group.rows[0].result.arrays["eps"]
-    sgd, dpsgd = (_estimate(group, model).mean for model in MODELS)
+    sgd, dpsgd = (accuracy_share(group, model).mean for model in MODELS)
     return float((sgd - dpsgd)[abs(grid - eps).argmin()])
 
 

@@ -53,8 +53,8 @@ def _gaps(pair: Pair) -> Any:
 
 def _column(group: Group, measure: Any) -> list[plot.Value]:
     """One value a corruption and the mean, from the results of a group, stand-ins included."""
-    e = group.estimate(measure)
-    assert e is not None  # shares are never missing
+    e = group.estimate(measure) if measure is _gaps else group.share(measure)
+    assert e is not None  # gaps are never missing either
     return [cell(group, e, digits=1, at=k) for k in range(len(e.mean))]
 
 
