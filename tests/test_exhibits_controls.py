@@ -6,7 +6,7 @@ import pytest
 from privrob import exhibits, plot
 from privrob.exhibits import answers, attacked, controls
 from privrob.lab import questions, registry, run
-from record_specimens import manifest
+from record_specimens import keep_diverged, manifest
 
 IMAGES = 400
 EPS = np.array(questions.FGSM_EPS)
@@ -75,13 +75,6 @@ def test_a_cell_has_its_n_its_interval_and_what_went_wrong(records):
     assert found["none", "0"][controls.FLAG] == "collapsed in epoch 33"
     assert found["C = 10", "0"][controls.FLAG] == "at chance"
     assert one[controls.FLAG] == ""
-
-
-def keep_diverged(store, note):
-    """What is kept of the cell's training where it diverged in its eleventh epoch."""
-    cells = registry.experiment(controls.NAME).variants("paper", seed=0)
-    spec = next(v for v in cells if v.note == note and v.model == "dpsgd").train
-    store.keep_diverged(manifest(spec, "train") | {"error": "NaN", "done": 10, "total": 50})
 
 
 def test_what_is_not_there_says_why(records):

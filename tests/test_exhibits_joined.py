@@ -9,8 +9,10 @@ from privrob import exhibits
 from privrob.exhibits import bottom_line, unattacked
 from privrob.lab import registry
 from privrob.lab.claims import Assessment, Entry
+from privrob.lab.run import open_store
 from privrob.lab.summary import IN_PART
 from privrob.lab.verdicts import Evidence, Verdict
+from record_specimens import keep_diverged
 
 
 def entry(id, word, seeds=(0, 1)):
@@ -64,6 +66,7 @@ def test_every_answer_has_words():
 @pytest.fixture
 def records(tmp_path, monkeypatch):
     monkeypatch.setenv("PRIVROB_RECORDS", str(tmp_path))
+    keep_diverged(open_store("paper"), "no clipping, noise 13")
 
 
 def test_what_is_not_attacked_is_named_with_its_cost(records):
