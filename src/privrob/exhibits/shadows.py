@@ -198,7 +198,8 @@ def told_apart(shown: Sequence[Arm]) -> list[tuple[str, Arm]]:
 
 def _mean(arm: Arm, values: Floats) -> plot.Value:
     found = arm.summary(values)
-    return plot.Value(found.mean, found.low, found.high, **arm.evidence, digits=1)
+    low, high = np.clip([found.low, found.high], 0, 100)  # Student's interval knows no limits
+    return plot.Value(found.mean, float(low), float(high), **arm.evidence, digits=1)
 
 
 def missing_rows(name: str) -> list[TableRow]:
