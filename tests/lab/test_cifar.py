@@ -110,7 +110,9 @@ def test_only_one_seed_of_the_halves_is_at_full_scale():
 
 def test_membership_is_asked_of_the_stopped_model_too():
     found = variants("membership", "paper", seed=2)
-    assert [(v.model, v.note) for v in found] == [("sgd", ""), ("dpsgd", ""), ("sgd", "stopped")]
+    assert [(v.model, v.note) for v in found] == [
+        ("sgd", ""), ("dpsgd", ""), ("sgd", "stopped"), ("dpsgd", "target"),
+    ]  # fmt: skip
     for v in found:
         assert isinstance(v.spec, Membership)
         assert (v.spec.data.name, v.spec.eps) == ("cifar10", 8 / 255)

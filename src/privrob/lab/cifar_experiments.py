@@ -169,14 +169,14 @@ def controls(profile: str, seed: int | None) -> Models:
         yield from _alone(make(seed=s))
 
 
-STOPPED = "stopped"
+STOPPED, TARGET = "stopped", "target"
 
 
 def with_stopped(profile: str, seed: int | None) -> Models:
-    """The settled pairs, and the stopped SGD model of each seed."""
+    """The settled pairs, the stopped SGD model of each seed and the private one it is to equal."""
     yield from settled_pairs(profile, seed)
-    found = (train for _, model, train in controls(profile, seed) if model == "sgd")
-    yield from ((STOPPED, "sgd", train) for train in found)
+    for _, model, train in controls(profile, seed):
+        yield STOPPED if model == "sgd" else TARGET, model, train
 
 
 def only(model: str, family: Family) -> Family:
