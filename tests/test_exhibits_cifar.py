@@ -1,5 +1,6 @@
 """Pages on CIFAR-10: units, readings, equally accurate networks, models asked by themselves."""
 
+import os
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from privrob import exhibits, plot
+from leak_specimens import drawn
+from privrob import data, exhibits, plot
 from privrob.exhibits import attacked, controls, equal, heads, masking, units
 from privrob.exhibits import curvature as curved
 from privrob.exhibits import geometry as shapes
@@ -19,6 +21,7 @@ from privrob.lab.spec import Data
 from privrob.models_cifar import CIFAR
 from record_specimens import IMAGES, curvature_arrays, distance_arrays, group
 
+ROOT = os.environ.get("PRIVROB_DATA")
 RECORDED = f"recorded, {heads.READING}"
 
 
@@ -163,7 +166,51 @@ def test_shared_images_are_counted_pixel_by_pixel(monkeypatch):
     assert told.endswith("trained on, and 1 with those held out.")
     fake.locate = lambda name: SimpleNamespace(found=name == "cifar10")
     assert heads.shared_images() is None
-    assert "nothing is counted" in heads.shared_told(None).text
+    told = heads.shared_told(None).text
+    assert "Counted before" in told
+    assert "of its test images 0 with those that the convolutions were trained on, and 1" in told
+
+
+HERE = all(data.locate(name, ROOT).found for name in (heads.PRIVATE, heads.PUBLIC))
+
+
+@pytest.mark.skipif(not HERE, reason="needs CIFAR-10 and CIFAR-100")
+def test_what_was_counted_of_the_published_files_is_so(monkeypatch):
+    monkeypatch.setenv("PRIVROB_DATA", str(ROOT))
+    assert heads.shared_images() == heads.SHARED
+
+
+# -- who leaks ----------------------------------------------------------------------------------
+
+
+def test_two_equally_accurate_networks_are_told_beside_each_other():
+    stopped = drawn(0, shift=0.0, model="sgd", note="stopped", tier="recorded")
+    target = drawn(1, shift=2.0, model="dpsgd", note="target", tier="recorded")
+    lone = drawn(2, model="sgd", note="stopped", tier="recorded", seed=1)
+    told = heads.equally_told([stopped, drawn(3, model="sgd"), target, lone]).text
+    first, second = (
+        100 * m.audit("benign", score="log_odds").official.accuracy for m in (stopped, target)
+    )
+    assert told.startswith(
+        f"Recorded, seed 0: the official attack is right on {first:.1f} % by I_B"
+    )
+    assert f"of SGD that was stopped and on {second:.1f} % by I_B" in told
+    assert "seed 1" not in told
+    assert heads.equally_told([lone]).text.startswith("No scores of two")
+
+
+def test_drops_are_told_as_shares_of_the_printed_ones():
+    def made(variant):
+        l2 = np.full(IMAGES, 1.0 if variant.model == "sgd" else 0.9)
+        return {"l2": l2, "linf": l2 / 10}
+
+    found = group(made, variants("distance", seed=0))
+    told = shapes.drops_told([found]).text
+    assert told == (
+        f"{RECORDED.capitalize()}: ℓ∞, 10.0 %, which is 89 % of the printed 11.2 %; "
+        "ℓ2, 10.0 %, which is 89 % of the printed 11.2 %."
+    )
+    assert shapes.drops_told([]).text.startswith("No distances")
 
 
 # -- one model by itself ------------------------------------------------------------------------

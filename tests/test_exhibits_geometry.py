@@ -1,6 +1,7 @@
 """Distances, spectra and cross-sections as the pages show them, on records made here."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -207,11 +208,15 @@ def test_how_many_images_have_a_bend_is_said(folders):
     assert rows["SGD: boundary in the plane"] == 2 * (IMAGES - 7)
 
 
-def test_the_zoo_is_asked_again_and_a_wrong_record_is_found(zoo):
+def test_the_zoo_is_asked_again_and_a_wrong_record_is_found(zoo, monkeypatch):
     name = "tursynbek2020/curvature"
     assert shapes.zoo_checks(name, images=4) == []
     assert "nothing was compared" in shapes.check_table([], []).text
     record("curvature", (0,))
+    assert shapes.zoo_checks(name, images=4) == []  # records with weights, and no zoo
+    keys = [run.key_of(v.train) for v in registry.experiment(name).variants("paper", seed=0)]
+    listed = [SimpleNamespace(key=key) for key in keys]
+    monkeypatch.setattr(shapes.zoo, "entries", lambda: listed)
     found = shapes.zoo_checks(name, images=4, device="cpu")
     assert len(found) == 4
     assert all(o.excused == 4 and o.agrees is False for o in found)

@@ -91,8 +91,15 @@ def test_an_engine_that_does_not_clip_each_example_is_found(monkeypatch, broken)
     assert min(audited(trained)) > accounted()
 
 
-def test_an_engine_with_a_tenth_of_the_noise_is_found():
-    assert min(audited(partial(trained, noise_std=0.1 * SIGMA * CLIP))) > accounted()
+@pytest.mark.parametrize("share", [0.1, 1 / 3])
+def test_an_engine_with_too_little_noise_is_found(share):
+    assert min(audited(partial(trained, noise_std=share * SIGMA * CLIP))) > accounted()
+
+
+def test_half_of_the_noise_shows_more_and_is_not_found():
+    """What the book says of the comparison's reach."""
+    sound, halved = (audited(partial(trained, noise_std=s * SIGMA * CLIP)) for s in (1, 0.5))
+    assert all(a < b < accounted() for a, b in zip(sound, halved, strict=True))
 
 
 def test_an_accountant_that_is_told_too_small_a_rate_is_found():

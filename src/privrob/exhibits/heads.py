@@ -10,10 +10,11 @@ from privrob import data, evaluate, plot, stats
 from privrob.exhibits.check import model
 from privrob.exhibits.figures import claim, stamp
 from privrob.exhibits.groups import MODELS, Estimate, Group, gather_alone, grouped, live
-from privrob.exhibits.leaks import AUDIT_SEED, PERMUTATIONS
+from privrob.exhibits.leaks import AUDIT_SEED, INFERENCES, PERMUTATIONS, Leak
 from privrob.exhibits.notes import sentence
 from privrob.exhibits.values import curve_of, evidence
 from privrob.lab import cifar, registry, settling
+from privrob.lab.cifar_experiments import STOPPED, TARGET
 from privrob.lab.recompute.base import PROBE_SLACK
 from privrob.lab.spec import Pgd
 from privrob.lab.study import Row
@@ -76,17 +77,22 @@ def _pixels(split: data.Split) -> Iterator[bytes]:
     return (image.tobytes() for image in split.x.numpy())
 
 
+# What `shared_images` gives of the published files, whose checksums the catalogue names; a test
+# counts again where both are here.
+SHARED = {"train": {"trained on": 0, "held out": 0}, "test": {"trained on": 0, "held out": 1}}
+
+
 def shared_told(found: dict[str, dict[str, int]] | None) -> plot.Figure:
-    """What `shared_images` counts, as a sentence."""
-    if found is None:
-        return sentence("CIFAR-10 and CIFAR-100 are not both here: nothing is counted.")
+    """What `shared_images` counts, as a sentence; where it cannot, what it counted before."""
+    before = "" if found else " (Counted before: the two data sets are not both on this machine.)"
+    found = found or SHARED
     words = {"train": "training", "test": "test"}
     told = [
         f"of its {words[part]} images {n['trained on']} with those that the convolutions were "
         f"trained on, and {n['held out']} with those held out"
         for part, n in found.items()
     ]
-    return sentence(f"CIFAR-10 shares images with CIFAR-100: {'; '.join(told)}.")
+    return sentence(f"CIFAR-10 shares images with CIFAR-100: {'; '.join(told)}.{before}")
 
 
 # -- readings -----------------------------------------------------------------------------------
@@ -137,6 +143,33 @@ def printed_accuracies(at: float) -> list[plot.Anchor]:
     printed = {m: float(claim(f"section3.6/accuracy/{m}").published) for m in MODELS}
     sides = {"sgd": "above left", "dpsgd": "below left"}
     return [plot.Anchor(at, p, f"printed {p:g}", side=sides[m]) for m, p in printed.items()]
+
+
+# -- who leaks ----------------------------------------------------------------------------------
+
+
+def equally_told(shown: Sequence[Leak]) -> plot.Figure:
+    """I_B and I_A on the stopped SGD network and on its DP-SGD, a sentence a tier and seed."""
+    found = {(m.tier, m.row.variant.seed, m.row.variant.note): m for m in shown}
+    return sentence(
+        " ".join(
+            f"{stopped.tier.capitalize()}, seed {seed}: the official attack is right on "
+            f"{_attacked(stopped)} of SGD that was stopped and on {_attacked(target)} of the "
+            "DP-SGD that it is to equal."
+            for (tier, seed, note), stopped in found.items()
+            if note == STOPPED and (target := found.get((tier, seed, TARGET)))
+        )
+        or "No scores of two equally accurate networks are here."
+    )
+
+
+def _attacked(leak: Leak) -> str:
+    """'53.4 % by I_B and 50.8 % by I_A (chance up to 51.9 % and 51.8 %)'."""
+    audits = {name: leak.audit(kind, score="log_odds") for kind, name in INFERENCES.items()
+              if leak.has(kind)}  # fmt: skip
+    reached = " and ".join(f"{100 * a.official.accuracy:.1f} % by {n}" for n, a in audits.items())
+    chance = " and ".join(f"{100 * a.null.high:.1f} %" for a in audits.values())
+    return f"{reached} (chance up to {chance})"
 
 
 # -- images that are here -----------------------------------------------------------------------
