@@ -194,6 +194,7 @@ def test_a_ball_that_is_none_is_named(method, eps):
         ([nn.Conv2d(1, 1, 3, padding_mode="reflect"), nn.Linear(3, 2)], "'reflect'"),
         ([models.Normalize(0.0, -2.0), nn.Linear(3, 2)], "std -2; it must be above 0"),
         ([nn.MaxPool2d(2, return_indices=True), nn.Linear(3, 2)], "return_indices"),
+        ([nn.AvgPool2d(2, divisor_override=-3), nn.Linear(3, 2)], "divisor_override=-3, below 0"),
     ],
 )
 def test_a_model_without_bounds_is_named(layers, word):
@@ -246,3 +247,8 @@ def test_a_training_step_never_waits_for_the_gpu():
                 F.cross_entropy(step(bounds.chain(model), *corners, y), y).backward()
             finally:
                 torch.cuda.set_sync_debug_mode("default")
+
+
+def test_a_slack_of_another_dtype_is_refused():
+    with pytest.raises(ValueError, match="float32 and float64, not for torch.bfloat16"):
+        bounds.slack(torch.zeros(2, 3, dtype=torch.bfloat16))

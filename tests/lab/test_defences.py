@@ -1,5 +1,6 @@
 """song2019's trainings and scores in the lab: schedules of specs, halves, what must hold."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 from specimens import IBP, MEMBERSHIP, SGD, load, same
 
-from privrob import data
+from privrob import bounds, data
 from privrob.lab import recipes, registry, run, song2019
 from privrob.lab.context import Splits
 from privrob.lab.recompute.attacks import _sliced
@@ -29,7 +30,7 @@ from privrob.lab.spec import (
 )
 from privrob.lab.store import Store
 from privrob.lab.tasks.defences import LOSSES, _at, _rate
-from privrob.lab.tasks.membership import require_sound
+from privrob.lab.tasks.membership import VERIFIERS, _verified, require_sound
 from privrob.lab.tasks.training import METHODS
 
 
@@ -127,6 +128,50 @@ def test_scores_are_those_of_the_model_itself(lab):
     assert (found["log_odds_adversarial_test"] <= found["log_odds_benign_test"]).mean() > 0.9
     assert (found["log_odds_verified_test"] <= found["log_odds_adversarial_test"] + 1e-4).all()
     assert found["logits_benign_train"].shape == (30, 10)
+
+
+def cancelling(draw):
+    """A network of two classes and images whose logits are small sums of large terms."""
+    generator = torch.Generator().manual_seed(draw)
+    layer = torch.nn.Linear(784, 2)
+    x = torch.rand(200, 1, 28, 28, generator=generator)
+    with torch.no_grad():
+        layer.weight.copy_(3000 * torch.randn(2, 784, generator=generator))
+        layer.weight[1] = layer.weight[0] + torch.randn(784, generator=generator)
+        layer.bias.zero_()
+        between = x.flatten(1).double() @ (layer.weight[1] - layer.weight[0]).double()
+        layer.bias[0] = between.median().float()
+    return torch.nn.Sequential(torch.nn.Flatten(), layer), x
+
+
+def test_what_is_verified_is_so_in_float64_too():
+    """With room for the rounding of the float32 network; its own bounds err by more than that."""
+    spec = replace(MEMBERSHIP, eps=1e-3)
+    model, x = cancelling(0)
+    y = model(x).argmax(1)
+    found = _verified(spec, model, x, y)
+    exact = bounds.worst_case_logits(
+        deepcopy(model).double(), x.double(), y, eps=spec.eps, method="interval"
+    )
+    assert bounds.verified(exact, y)[found["verified"]].all()
+    assert 0 < found["verified"].sum() < len(x)
+    single = bounds.worst_case_logits(model, x, y, eps=spec.eps, method="interval")
+    assert ((single - exact).abs().amax(1) > bounds.slack(single)).any()
+    assert found["log_odds_verified"].dtype == torch.float32
+
+
+def test_a_bound_keeps_nothing_for_a_gradient(monkeypatch):
+    asked = []
+
+    def bound(model, x, y, **settings):
+        asked.append((torch.is_grad_enabled(), x.dtype, next(model.parameters()).dtype))
+        return torch.zeros(len(x), 2, dtype=x.dtype)
+
+    monkeypatch.setitem(VERIFIERS, MEMBERSHIP.verifier, bound)
+    model, x = cancelling(0)
+    _verified(MEMBERSHIP, model, x, torch.zeros(len(x), dtype=torch.long))
+    assert asked == [(False, torch.float64, torch.float64)]
+    assert next(model.parameters()).dtype == torch.float32
 
 
 def test_a_verified_image_that_is_fooled_is_an_error():

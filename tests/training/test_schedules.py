@@ -2,7 +2,7 @@
 
 import pytest
 
-from privrob.training.schedules import decay, diffai_width, epoch_of, piecewise, ramp
+from privrob.training.schedules import piecewise, ramp
 
 UPDATES = 20001
 
@@ -36,30 +36,6 @@ def test_the_yale_rate_falls_at_its_updates():
     assert found == [1e-4, 1e-4, 5e-5, 5e-5, 1e-5, 1e-5]
 
 
-def test_the_duality_rate_halves_every_25_epochs_after_its_ramp():
-    rates = {e: decay(e, value=1e-4, factor=0.5, every=25, start=80) for e in range(181)}
-    assert {rates[e] for e in range(105)} == {1e-4}
-    assert (rates[104], rates[105], rates[129], rates[130], rates[180]) == (
-        1e-4, 5e-5, 5e-5, 2.5e-5, 1e-4 / 16,
-    )  # fmt: skip
-
-
-def test_every_update_is_in_its_epoch():
-    for epochs, per_epoch in ((181, 95), (61, 2000), (100, 95), (150, 95)):
-        updates = epochs * per_epoch
-        found = [epoch_of(n / updates, epochs=epochs) for n in range(updates)]
-        assert found == [n // per_epoch for n in range(updates)]
-
-
-def test_diffai_s_width_is_the_official_count_of_calls():
-    for per_epoch in (95, 600):
-        for count in (0, 1, 5, 20, 20.5, 21, 22, 49, 50, 51, 79):
-            calls = round(count * per_epoch)
-            official = min(max(per_epoch, calls - 20 * per_epoch), 30 * per_epoch)
-            found = diffai_width(calls / per_epoch, wait=20, rise=30)
-            assert found == pytest.approx(official / (30 * per_epoch))
-
-
 @pytest.mark.parametrize(
     ("call", "word"),
     [
@@ -67,8 +43,6 @@ def test_diffai_s_width_is_the_official_count_of_calls():
         (lambda: ramp(0.1, start=-0.1, end=0.2, low=0, high=1), "-0.1"),
         (lambda: piecewise(0.1, boundaries=[0.5], values=[1.0]), "need 2 values, got 1"),
         (lambda: piecewise(0.1, boundaries=[0.5, 0.5], values=[1, 2, 3]), "ascend"),
-        (lambda: decay(3, value=1.0, factor=0.5, every=0, start=0), "every must be"),
-        (lambda: diffai_width(3, wait=20, rise=0.5), "rise must be"),
     ],
 )
 def test_bad_settings_are_refused(call, word):

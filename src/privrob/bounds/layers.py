@@ -62,6 +62,9 @@ def _check(layer: nn.Module) -> None:
         raise ValueError(f"no bounds for a Normalize with std {layer.std:g}; it must be above 0")
     if isinstance(layer, nn.MaxPool2d) and layer.return_indices:
         raise ValueError("no bounds for a MaxPool2d with return_indices=True")
+    if isinstance(layer, nn.AvgPool2d) and (layer.divisor_override or 1) < 0:
+        divisor = layer.divisor_override
+        raise ValueError(f"no bounds for an AvgPool2d with divisor_override={divisor}, below 0")
 
 
 def affine(layer: nn.Module, weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
@@ -139,13 +142,17 @@ def slack(worst: Tensor) -> Tensor:
     """How far rounding may have moved worst-case logits (B, K) of each example: (B,).
 
     1e-3 in float32 and 1e-9 in float64, times the largest entry's size where that is above 1: the
-    centre and radius that an entry is the sum of are of that order. Sums of n terms err by about
-    sqrt(n) units in the last place (Higham and Mary 2019): 6e-8 * 92 for the widest layer of the
-    book. Not a proof: the worst case over all roundings grows with the product of all layers'
+    centre and radius that an entry is the sum of are mostly of that order. Sums of n terms err by
+    about sqrt(n) units in the last place (Higham and Mary 2019): 6e-8 * 92 for the widest layer of
+    the book. Not a proof: the worst case over all roundings grows with the product of all layers'
     absolute weights, and would verify nothing. Float32 and float64 bounds are within a tenth of
-    the slack of each other where they were compared, also by a test; not so for eps below 1e-4
-    in float32, where rounding the corners of the ball alone may cost more.
+    the slack of each other where they were compared, also by a test. Not so where large terms
+    cancel, and for eps below 1e-4, where rounding the corners of the ball alone may cost more: give
+    the bounds a model and images in float64 there, as the lab does for all that the book calls
+    verified. ValueError for another dtype.
     """
+    if worst.dtype not in SLACK:
+        raise ValueError(f"a slack is known for float32 and float64, not for {worst.dtype}")
     return SLACK[worst.dtype] * worst.detach().abs().amax(1).clamp(min=1)
 
 

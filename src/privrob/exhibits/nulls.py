@@ -102,9 +102,13 @@ def closed_form_rows(leaks: Sequence[Leak]) -> list[TableRow]:
                 "model": f"{described(leak)}, {INFERENCES[inference]}",
                 "points": f"{a.members} and {a.nonmembers}",
             }
-            for word, null in (("dealt anew", a.null), ("closed form", theory)):
-                row[f"{word}:\nmean"] = plot.Value(100 * null.mean, **leak.evidence)
-                row[f"{word}:\n95 %"] = plot.Value(100 * null.high, **leak.evidence)
+            nulls = (
+                ("dealt anew", a.null, leak.evidence),
+                ("closed form", theory, {"tier": "derived"}),
+            )
+            for word, null, evidence in nulls:
+                row[f"{word}:\nmean"] = plot.Value(100 * null.mean, **evidence)
+                row[f"{word}:\n95 %"] = plot.Value(100 * null.high, **evidence)
             rows.append(row)
     return rows
 

@@ -265,13 +265,15 @@ def lead(leaks: Sequence[Leak], *, published: bool = True, derived: bool = False
     return text[0].upper() + text[1:]
 
 
-def stamp(leaks: Sequence[Leak], command: str, *, derived: bool = False) -> plot.Stamp:
-    """The evidence behind a table of stored outputs and these models."""
-    more = ["derived"] * derived
+def stamp(
+    leaks: Sequence[Leak], command: str, *, published: bool = True, derived: bool = False
+) -> plot.Stamp:
+    """The evidence behind a table of stored outputs, unless it has none, and these models."""
+    first, more = ["published"] * published, ["derived"] * derived
     if not leaks:
-        return unmeasured(command, tiers=("published", *more))
+        return unmeasured(command, tiers=(*first, *more))
     ours = leak_stamp(leaks, command)
-    return replace(ours, tiers=("published", *ours.tiers, *more))
+    return replace(ours, tiers=(*first, *ours.tiers, *more))
 
 
 def settings(name: str) -> plot.Figure:

@@ -61,7 +61,7 @@ def _best(leak: Leak) -> TableRow:
     found = targeted.best_column(*sides, seed=AUDIT_SEED)
     null = targeted.best_column_null(*sides, permutations=PERMUTATIONS, seed=AUDIT_SEED)
     chosen, high = (leak.value(100 * v) for v in (found.official.accuracy, null.high))
-    return _row(leak, "towards the best label", chosen, high, _held_out(leak, found))
+    return _row(leak, "towards a label, the best place", chosen, high, _held_out(leak, found))
 
 
 def _held_out(leak: Leak, found: targeted.ColumnAttack | CrossFitted) -> plot.Value:

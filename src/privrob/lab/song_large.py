@@ -1,6 +1,7 @@
 """song2019 on Fashion-MNIST and CIFAR-10: recipes that want a GPU, and smaller ones that do not.
 
 Settings are those of the authors' code (facts, sections 4, 6 and 7), written as in `song2019`.
+Where an epoch takes long on a GPU too, training is in parts.
 """
 
 from dataclasses import replace
@@ -13,11 +14,13 @@ from privrob.lab.spec import (
     Data,
     Defended,
     Dual,
+    InParts,
     Model,
     Natural,
     Ramp,
     Train,
     constant,
+    training_settings,
 )
 
 # -- Fashion-MNIST ------------------------------------------------------------------------------
@@ -66,7 +69,8 @@ def _duality() -> Defended:
     epoch = 2000  # updates: batches of 30
     ramp = Ramp(start=0, end=20 * epoch, low=0.003, high=FASHION_EPS)
     changed = recipes.DECAY_ALL | recipes.CLIPPED | {"batch_size": 30, "zero_nan": True}
-    return Defended(
+    return InParts(
+        parts=4,
         defence=Dual(eps=ramp, projections=20, clip_input=True),
         **_ADAM | changed,
         updates=61 * epoch,
@@ -133,9 +137,10 @@ def cifar_defences() -> dict[str, Defended]:
     dist = recipes.distributional(12 / 255, steps=10)
     return {
         "natural": Defended(defence=Natural(), **_MADRY),
-        "pgd": Defended(defence=pgd, **_MADRY),
-        "dist": Defended(defence=dist, **_MADRY),
-        "diff": Defended(
+        "pgd": InParts(parts=4, defence=pgd, **_MADRY),
+        "dist": InParts(parts=4, defence=dist, **_MADRY),
+        "diff": InParts(
+            parts=4,
             defence=trades,
             **_MOMENTUM,
             updates=100 * CIFAR_EPOCH,
@@ -173,11 +178,12 @@ def reduced(full: Train, *, images: int, width: float, updates: int) -> Train:
     t = full.training
     assert isinstance(t, Defended)
     moments = tuple((round(n * updates / t.updates), factor) for n, factor in t.lr_steps)
+    short = training_settings(t) | {"updates": updates, "lr_steps": moments}
     return replace(
         full,
         data=replace(full.data, train=images, test=images),
         model=replace(full.model, width=width),
-        training=replace(t, updates=updates, lr_steps=moments),
+        training=Defended(**short),
         scale="reduced",
     )
 

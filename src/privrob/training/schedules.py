@@ -35,29 +35,3 @@ def piecewise(progress: float, *, boundaries: Sequence[float], values: Sequence[
     if any(a >= b for a, b in pairwise(boundaries)):
         raise ValueError(f"boundaries must ascend, got {list(boundaries)}")
     return values[bisect_right(boundaries, progress)]
-
-
-def decay(epoch: int, *, value: float, factor: float, every: int, start: int) -> float:
-    """`value` times `factor` for every full `every` epochs since epoch `start`.
-
-    With factor 1/2 it halves: that is the duality recipe, from the end of its ramp on.
-    """
-    if every < 1:
-        raise ValueError(f"every must be at least 1, got {every}")
-    return value * factor ** (max(0, epoch - start) // every)
-
-
-def epoch_of(progress: float, *, epochs: int) -> int:
-    """The epoch, from 0, that a training of `epochs` is in; rounding moves no boundary."""
-    return int(progress * epochs + 1e-9)
-
-
-def diffai_width(epochs: float, *, wait: float, rise: float) -> float:
-    """The share of eps that DiffAI v1.0 trains with, `epochs` after its first interval epoch.
-
-    min(max(1, epochs - wait), rise) / rise: 1 / rise at first, growing after `wait` + 1 epochs,
-    and 1 from `wait` + `rise` on.
-    """
-    if not rise >= 1:
-        raise ValueError(f"rise must be at least 1, got {rise}")
-    return min(max(1.0, epochs - wait), rise) / rise
