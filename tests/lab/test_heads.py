@@ -314,7 +314,7 @@ def test_halves_are_of_the_training_images_alone(lab):
         assert torch.equal(train.y, whole.y[inside[k]])
         assert torch.equal(rest.x, whole.x[~inside[k]])
     assert costs.sizes(half(0)) == (100, 100)
-    assert run.sizes(half(0, name="cifar10", train=None)) == (25000, 25000)
+    assert costs.sizes(half(0, name="cifar10", train=None)) == (25000, 25000)
 
 
 def test_all_training_images_are_halved_where_none_is_named(lab):
