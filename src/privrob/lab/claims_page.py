@@ -107,10 +107,19 @@ def _judged(notebook: Any) -> Iterator[str]:
     for source in (s for s in code if any(f"{name}(" in s for name in _SHOWS)):
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in _SHOWS:
-                exhibits = [ast.literal_eval(argument) for argument in node.args]
+                exhibits = [_text(argument) for argument in node.args]
                 yield from exhibits
                 for named in (k.value for k in node.keywords if k.arg == "experiment"):
-                    yield from (f"{e} {ast.literal_eval(named)}" for e in exhibits)
+                    yield from (f"{e} {_text(named)}" for e in exhibits)
+
+
+def _text(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    given = ast.unparse(node)
+    raise ValueError(
+        f"the claims page reads what a notebook judges from its text: write it out, not {given!r}"
+    )
 
 
 # -- the filters --------------------------------------------------------------------------------
