@@ -305,6 +305,17 @@ def test_a_result_is_kept_whole_and_a_changed_one_is_found(checkout):
         benchmark_results.results()
 
 
+def test_a_run_of_some_subjects_replaces_no_file_that_has_others(checkout):
+    both, one = record(subjects={"a": {}, "b": {}}), record(subjects={"a": {}})
+    first = benchmark_results.place(both, subjects=["a", "b"])
+    benchmark_results.save(both, first)
+    second = benchmark_results.place(one, subjects=["a"])
+    assert second.name == f"{first.stem}-2.json"
+    benchmark_results.save(one, second)
+    assert benchmark_results.place(one, subjects=["a"]) == second
+    assert benchmark_results.place(both, subjects=["a", "b"]) == first
+
+
 def test_results_come_newest_first(checkout):
     for day in ("2026-02-03", "2026-02-10", "2026-01-31"):
         made = record(created=f"{day}T00:00:00+00:00", device=day)

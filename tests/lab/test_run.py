@@ -148,8 +148,26 @@ def test_what_diverged_is_known_and_not_tried_again(lab, stubs, monkeypatch):
     with pytest.raises(DivergedError, match=r"diverged on \d{4}-.* NaN for 10 of 10 images"):
         lab.get(FGSM)
     kept = lab.diverged(SGD)
-    assert (kept["done"], kept["total"], kept["spec"]["seed"]) == (3, 7, SGD.seed)
+    assert (kept["done"], kept["spec"]["seed"]) == (3, SGD.seed)
     assert {"commit", "device", "seconds", "created", "fingerprint"} <= set(kept)
+
+
+def test_what_diverged_after_a_stop_says_when(lab, stubs, monkeypatch):
+    def stopping(spec, upstream, context):
+        context.checkpoint(5, {"w": torch.zeros(1)}, [])
+        raise KeyboardInterrupt
+
+    def resumed(spec, upstream, context):
+        assert context.restore()[0] == 5
+        evaluate.check_logits(torch.full((10, 2), torch.nan), examples=10)
+
+    monkeypatch.setitem(tasks.TASKS, "train", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        lab.get(SGD)
+    monkeypatch.setitem(tasks.TASKS, "train", resumed)
+    with pytest.raises(DivergedError):
+        lab.get(SGD)
+    assert lab.diverged(SGD)["done"] == 5
 
 
 def test_what_diverged_is_tried_again_by_other_code(lab, stubs, monkeypatch):

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
 PROFILES, DEVICES = ("quick", "paper"), ("auto", "cpu", "cuda")
 QUICK_NOTE = "quick profile: not the paper's numbers"
-STYLES = {"fresh": "green", "verified": "green", "stale": "yellow", "missing": "dim"}
-STYLES |= {"diverged": "red"}
+STYLES = {
+    "fresh": "green",
+    "verified": "green",
+    "stale": "yellow",
+    "missing": "dim",
+    "diverged": "red",
+}
 INTERRUPTED = 130
 
 

@@ -38,7 +38,7 @@ def bench(
         Path | None,
         typer.Option(
             help="File for the result. Left out: records/benchmarks/, under the name of this "
-            "machine, its threads and the day.",
+            "machine, its threads and the day; a file that has other benchmarks too is left alone.",
         ),
     ] = None,
     device: Device = "cpu",
@@ -71,7 +71,7 @@ def bench(
         for name in wanted:
             subjects[name] = benchmarks.measure(name, device=on, rounds=rounds, on_step=bar)
             record = results.result(subjects, device=on, load=load)
-            path = out or results.folder() / results.file_name(record)
+            path = out or results.place(record, subjects=wanted)
             results.save(record, path)  # anew after each, so that a stop loses one at most
             bar.next()
     _show(record)

@@ -89,7 +89,7 @@ def _head(m: Mechanism) -> Row:
 def _empty(m: Mechanism) -> Row:
     variant = _variant(m)
     if kept := diverged(variant):
-        epoch = f"epoch {kept['done'] + 1} of {kept['total']}"
+        epoch = f"epoch {kept['done'] + 1}"
         return {"clean": "diverges", FLAG: f"nothing to record: answers not finite in {epoch}"}
     return {"clean": "not attempted", FLAG: cost_a_seed(variant)}
 

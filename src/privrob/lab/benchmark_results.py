@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain, count
 from pathlib import Path
 
 import torch
@@ -54,6 +55,20 @@ def file_name(record: Manifest) -> str:
     threads = f"{record['threads']} thread" + "s" * (record["threads"] != 1)
     words = f"{record['device']} {record['cores']} cores {threads} {record['created'][:10]}"
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") + ".json"
+
+
+def place(record: Manifest, *, subjects: Collection[str]) -> Path:
+    """Where a run of these subjects is kept: it replaces no file that has others as well.
+
+    Such a file of the same machine, threads and day is left alone, and a number goes behind.
+    """
+    first = folder() / file_name(record)
+    several = (first.with_stem(f"{first.stem}-{n}") for n in count(2))
+    return next(path for path in chain([first], several) if _holds_only(path, subjects))
+
+
+def _holds_only(path: Path, subjects: Collection[str]) -> bool:
+    return not path.exists() or read_json(path)["subjects"].keys() <= set(subjects)
 
 
 def save(record: Manifest, path: Path) -> None:

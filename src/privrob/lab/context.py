@@ -104,8 +104,7 @@ class Context:
     store: Store
     splits: Splits
     listener: Callable[[Spec, int, int], None]
-    done: int = field(init=False, default=0)  # steps that the task has reported, of `total`
-    total: int = field(init=False, default=0)
+    done: int = field(init=False, default=0)  # steps that the task has completed, by its report
     begun: float = field(init=False)
     kept: float = field(init=False)
 
@@ -124,7 +123,7 @@ class Context:
         return self.splits.get(wanted, part)
 
     def progress(self, done: int, total: int) -> None:
-        self.done, self.total = done, total
+        self.done = done
         self.listener(self.spec, done, total)
 
     def restore(self) -> tuple[int, dict[str, Tensor], list[float]] | None:
@@ -132,6 +131,7 @@ class Context:
         if found is None or found[1]["fingerprint"] != self.code:
             return None  # a run that changes its code half-way would belong to neither
         weights, state = found
+        self.done = state["done"]
         self.begun -= state.get("seconds", 0.0)  # older checkpoints do not say
         return state["done"], weights, state["history"]
 

@@ -268,7 +268,7 @@ class Lab:
             # evaluate.check_logits; an exception of its own there would age every record
             if not str(error).startswith("model returned "):
                 raise
-            why = {"error": str(error), "done": unit.done, "total": unit.total}
+            why = {"error": str(error), "done": unit.done}
             self.store.keep_diverged(manifest | self._spent(unit) | why)
             raise DivergedError(f"{costs.describe(spec)}: {error}; nothing is recorded") from error
         manifest |= self._spent(unit)
